@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034 # Used by who sources this.
+#
+# Shared by the scripts: where things are kept, how a step reports itself,
+# and how it fails. Sourced, never run.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+CACHE=$(realpath -m "${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcp-migrate}")
+JOBS=${JOBS:-$(nproc)}
+export CACHE
+
+# The point a step has reached, for die() and for whoever reads the terminal.
+STEP=${0##*/}
+
+say() {
+	printf '%s: %s\n' "$STEP" "$*" >&2
+}
+
+die() {
+	say "error: $*"
+	exit 1
+}
+
+# need TOOL [PACKAGE]: fails with one line when TOOL isn't there.
+need() {
+	command -v "$1" >/dev/null ||
+		die "$1 is missing; install ${2:-$1}"
+}
+
+# room DIR MIB: fails with one line when DIR's file system has less left.
+room() {
+	local free
+
+	mkdir -p "$1" 2>/dev/null || die "cannot create $1"
+	[ -w "$1" ] || die "$1 is not writable"
+	free=$(df --output=avail -BM "$1" | tail -n 1 | tr -dc 0-9)
+	[ "$free" -ge "$2" ] ||
+		die "$1 has $free MiB left, $2 MiB are needed (CACHE= moves it)"
+}
+
+# logged NAME COMMAND...: runs COMMAND with its output in log/NAME.log. When it
+# fails, the last lines of the log are shown and the step ends.
+logged() {
+	local log=$CACHE/log/$1.log status
+
+	shift
+	mkdir -p "$CACHE/log"
+	# Not as a condition, in which a function would go on after a failure.
+	set +e
+	(set -e; "$@") >"$log" 2>&1 </dev/null
+	status=$?
+	set -e
+	if [ $status -ne 0 ]; then
+		tail -n 15 "$log" >&2
+		if grep -q 'No space left on device' "$log"; then
+			die "the disk is full; the whole log is $log"
+		fi
+		die "failed; the whole log is $log"
+	fi
+}
+
+# locked NAME: holds a lock until the script ends, so that two runs don't build
+# the same thing at the same time.
+locked() {
+	mkdir -p "$CACHE" || die "cannot create $CACHE"
+	exec {LOCK}>"$CACHE/.$1.lock"
+	if ! flock -n "$LOCK"; then
+		say "waiting for another run that builds $1"
+		flock "$LOCK"
+	fi
+}
+
+# digest [FILE...]: a short key of what the files (or standard input) hold.
+digest() {
+	cat -- "$@" | sha256sum | cut -c1-12
+}
