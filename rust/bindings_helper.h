@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What rust/bindings.rs is generated from: the kernel's own types, and the
+ * helpers in helpers.c.
+ */
+
+#include <linux/sysctl.h>
+#include <net/net_namespace.h>
+#include <net/request_sock.h>
+#include <net/sock_reuseport.h>
+#include <net/tcp.h>
+#include <net/tcp_migrate.h>
+
+#include "helpers.h"
+
+/* In unions that bindgen names after their order. */
+static const size_t SKC_HASH_OFFSET = offsetof(struct sock_common, skc_hash);
+static const size_t SKC_LISTENER_OFFSET = offsetof(struct sock_common,
+						   skc_listener);

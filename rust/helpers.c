@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/filter.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <net/inet_connection_sock.h>
+#include <net/mptcp.h>
+#include <net/netns/generic.h>
+#include <net/request_sock.h>
+#include <net/sock.h>
+#include <net/sock_reuseport.h>
+#include <net/tcp.h>
+#include <net/tcp_ecn.h>
+
+#include "helpers.h"
+
+bool rust_helper_sock_hold_not_zero(struct sock *sk)
+{
+	return refcount_inc_not_zero(&sk->sk_refcnt);
+}
+
+void rust_helper_sock_hold_many(struct sock *sk, unsigned int n)
+{
+	refcount_add(n, &sk->sk_refcnt);
+}
+
+void rust_helper_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
+
+void rust_helper_sock_put_many(struct sock *sk, unsigned int n)
+{
+	if (n)
+		WARN_ON_ONCE(refcount_sub_and_test(n, &sk->sk_refcnt));
+}
+
+void rust_helper_sock_call_rcu(struct sock *sk,
+			       void (*func)(struct rcu_head *head))
+{
+	call_rcu(&sk->sk_rcu, func);
+}
+
+struct sock *rust_helper_sock_of_rcu_head(struct rcu_head *head)
+{
+	return container_of(head, struct sock, sk_rcu);
+}
+
+void rust_helper_reqsk_put(struct request_sock *req)
+{
+	reqsk_put(req);
+}
+
+struct request_sock_queue *rust_helper_accept_queue(struct sock *sk)
+{
+	return &inet_csk(sk)->icsk_accept_queue;
+}
+
+unsigned char rust_helper_sk_state_load(const struct sock *sk)
+{
+	return inet_sk_state_load(sk);
+}
+
+int rust_helper_sk_incoming_cpu(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_incoming_cpu);
+}
+
+struct net *rust_helper_sock_net(const struct sock *sk)
+{
+	return sock_net(sk);
+}
+
+struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
+{
+	return rcu_dereference(sk->sk_reuseport_cb);
+}
+
+unsigned int rust_helper_sk_ack_backlog(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_ack_backlog);
+}
+
+void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n)
+{
+	WRITE_ONCE(sk->sk_ack_backlog, n);
+}
+
+/* Wakes as many exclusive waiters as n calls would, in one pass where nobody
+ * has replaced the callback or asked for signals.
+ */
+void rust_helper_sk_data_ready(struct sock *sk, unsigned int n)
+{
+	void (*data_ready)(struct sock *sk) = READ_ONCE(sk->sk_data_ready);
+	struct socket_wq *wq;
+
+	data_ready(sk);
+	if (n == 1)
+		return;
+
+	if (data_ready != sock_def_readable || sock_flag(sk, SOCK_FASYNC)) {
+		while (--n)
+			data_ready(sk);
+		return;
+	}
+
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		__wake_up(&wq->wait, TASK_INTERRUPTIBLE, n - 1,
+			  poll_to_key(EPOLLIN | EPOLLPRI | EPOLLRDNORM |
+				      EPOLLRDBAND));
+	rcu_read_unlock();
+}
+
+void rust_helper_queue_lock_bh(struct request_sock_queue *queue)
+{
+	spin_lock_bh(&queue->rskq_lock);
+}
+
+void rust_helper_queue_unlock_bh(struct request_sock_queue *queue)
+{
+	spin_unlock_bh(&queue->rskq_lock);
+}
+
+void rust_helper_fastopen_lock_bh(struct request_sock_queue *queue)
+{
+	spin_lock_bh(&queue->fastopenq.lock);
+}
+
+void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue)
+{
+	spin_unlock_bh(&queue->fastopenq.lock);
+}
+
+/* False, and not locked, when a process owns the child: ss -K, or a BPF
+ * iterator.
+ */
+bool rust_helper_child_trylock_bh(struct sock *child)
+{
+	local_bh_disable();
+	bh_lock_sock(child);
+	if (!sock_owned_by_user(child)) {
+		sock_hold(child);
+		return true;
+	}
+	bh_unlock_sock(child);
+	local_bh_enable();
+	return false;
+}
+
+void rust_helper_child_unlock_bh(struct sock *child)
+{
+	bh_unlock_sock(child);
+	local_bh_enable();
+	sock_put(child);
+}
+
+void rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
+				    const struct request_sock *req)
+{
+	if (req->num_timeout == 0)
+		atomic_inc(&queue->young);
+	atomic_inc(&queue->qlen);
+}
+
+void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
+				      const struct request_sock *req)
+{
+	reqsk_queue_removed(queue, req);
+}
+
+u8 rust_helper_migrate_put_read(const struct request_sock_queue *queue)
+{
+	return READ_ONCE(queue->migrate_put);
+}
+
+bool rust_helper_migrate_put_cmpxchg(struct request_sock_queue *queue, u8 old,
+				     u8 new)
+{
+	return cmpxchg(&queue->migrate_put, old, new) == old;
+}
+
+u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse)
+{
+	u16 num_socks = READ_ONCE(reuse->num_socks);
+
+	/* Pairs with smp_wmb() in __reuseport_add_sock(). */
+	smp_rmb();
+	return num_socks;
+}
+
+struct sock *rust_helper_reuseport_sock(const struct sock_reuseport *reuse,
+					unsigned int i)
+{
+	return READ_ONCE(reuse->socks[i]);
+}
+
+bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse)
+{
+	/* Pairs with WRITE_ONCE() in __reuseport_get_incoming_cpu() and
+	 * __reuseport_put_incoming_cpu().
+	 */
+	return READ_ONCE(reuse->incoming_cpu);
+}
+
+struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req)
+{
+	return kmem_cache_alloc(req->rsk_ops->slab, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+/* Everything but the reference count and the hash node: lookups may still find
+ * the memory of @nreq, which is SLAB_TYPESAFE_BY_RCU, under its former key.
+ */
+void rust_helper_reqsk_copy(struct request_sock *nreq,
+			    const struct request_sock *req)
+{
+	const struct sock *req_sk = (const struct sock *)req;
+	struct sock *nreq_sk = req_to_sk(nreq);
+
+	memcpy(nreq_sk, req_sk, offsetof(struct sock, sk_dontcopy_begin));
+	unsafe_memcpy(&nreq_sk->sk_dontcopy_end, &req_sk->sk_dontcopy_end,
+		      req->rsk_ops->obj_size -
+		      offsetof(struct sock, sk_dontcopy_end),
+		      /* A request is larger than the part of a sock it shares. */);
+
+	sk_node_init(&nreq_sk->sk_node);
+	nreq_sk->sk_tx_queue_mapping = req_sk->sk_tx_queue_mapping;
+#ifdef CONFIG_SOCK_RX_QUEUE_MAPPING
+	nreq_sk->sk_rx_queue_mapping = req_sk->sk_rx_queue_mapping;
+#endif
+	nreq->rsk_rcv_wnd = req->rsk_rcv_wnd;
+}
+
+/* Has @req own nothing any more that its destructor frees, but for what is
+ * MPTCP's.
+ */
+void rust_helper_reqsk_disown(struct request_sock *req)
+{
+	req->saved_syn = NULL;
+#if IS_ENABLED(CONFIG_IPV6)
+	inet_rsk(req)->ipv6_opt = NULL;
+	inet_rsk(req)->pktopts = NULL;
+#else
+	inet_rsk(req)->ireq_opt = NULL;
+#endif
+}
+
+/* Handler and lock class are the kernel's own, so that no timer points into the
+ * module; timer_setup() would bring a class along.
+ */
+void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
+				   const struct request_sock *req)
+{
+	const struct timer_list *timer = &req->rsk_timer;
+	struct lock_class_key *key = NULL;
+	const char *name = NULL;
+
+#ifdef CONFIG_LOCKDEP
+	key = timer->lockdep_map.key;
+	name = timer->lockdep_map.name;
+#endif
+	timer_init_key(&nreq->rsk_timer, timer->function, TIMER_PINNED, name, key);
+}
+
+/* As reqsk_timer_handler() does. False if the SYN+ACK couldn't be sent, to a
+ * client that hasn't acknowledged it yet.
+ */
+bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req)
+{
+	if (tcp_rtx_synack(sk, req) && !inet_rsk(req)->acked)
+		return false;
+
+	if (req->num_retrans > 1 && tcp_rsk(req)->accecn_ok)
+		tcp_rsk(req)->accecn_fail_mode |= TCP_ACCECN_ACE_FAIL_SEND;
+	return true;
+}
+
+void rust_helper_reqsk_timer_arm(struct request_sock *req)
+{
+	mod_timer(&req->rsk_timer, jiffies + tcp_reqsk_timeout(req));
+}
+
+bool rust_helper_reqsk_timer_delete(struct request_sock *req)
+{
+	return timer_delete(&req->rsk_timer);
+}
+
+void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n)
+{
+	/* Lookups may still find the memory under its former key. */
+	refcount_set_release(&req->rsk_refcnt, n);
+}
+
+void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
+				   struct request_sock *req)
+{
+	if (rsk_is_mptcp(req))
+		mptcp_subflow_reqsk_clone(req, nreq);
+}
+
+void *rust_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}
+
+void rust_helper_net_add_migrated(struct net *net, unsigned int n)
+{
+	NET_ADD_STATS(net, LINUX_MIB_TCPMIGRATEREQSUCCESS, n);
+}
+
+void rust_helper_net_add_failed(struct net *net, unsigned int n)
+{
+	NET_ADD_STATS(net, LINUX_MIB_TCPMIGRATEREQFAILURE, n);
+}
+
+int rust_helper_this_cpu(void)
+{
+	return raw_smp_processor_id();
+}
+
+void rust_helper_cond_resched_unless_bpf(void)
+{
+	if (!has_current_bpf_ctx())
+		cond_resched();
+}

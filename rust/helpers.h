@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Functions for what Rust can't call: static inlines, macros, and fields of
+ * struct sock, which is opaque there. None of them decides anything.
+ *
+ * bindgen strips the rust_helper_ prefix, as it does for the kernel's own.
+ */
+#ifndef _TCP_MIGRATE_HELPERS_H
+#define _TCP_MIGRATE_HELPERS_H
+
+#include <linux/types.h>
+
+struct net;
+struct request_sock;
+struct request_sock_queue;
+struct sock;
+struct sock_reuseport;
+
+/* Reference counts of sockets and requests */
+bool rust_helper_sock_hold_not_zero(struct sock *sk);
+void rust_helper_sock_hold_many(struct sock *sk, unsigned int n);
+void rust_helper_sock_put(struct sock *sk);
+void rust_helper_sock_put_many(struct sock *sk, unsigned int n);
+void rust_helper_sock_call_rcu(struct sock *sk,
+			       void (*func)(struct rcu_head *head));
+struct sock *rust_helper_sock_of_rcu_head(struct rcu_head *head);
+void rust_helper_reqsk_put(struct request_sock *req);
+
+/* Fields of a socket */
+struct request_sock_queue *rust_helper_accept_queue(struct sock *sk);
+unsigned char rust_helper_sk_state_load(const struct sock *sk);
+int rust_helper_sk_incoming_cpu(const struct sock *sk);
+struct net *rust_helper_sock_net(const struct sock *sk);
+struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
+unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);
+void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n);
+void rust_helper_sk_data_ready(struct sock *sk, unsigned int n);
+
+/* Locks */
+void rust_helper_queue_lock_bh(struct request_sock_queue *queue);
+void rust_helper_queue_unlock_bh(struct request_sock_queue *queue);
+void rust_helper_fastopen_lock_bh(struct request_sock_queue *queue);
+void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue);
+bool rust_helper_child_trylock_bh(struct sock *child);
+void rust_helper_child_unlock_bh(struct sock *child);
+
+/* Queue lengths, and the state of a deferred put */
+void rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
+				    const struct request_sock *req);
+void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
+				      const struct request_sock *req);
+u8 rust_helper_migrate_put_read(const struct request_sock_queue *queue);
+bool rust_helper_migrate_put_cmpxchg(struct request_sock_queue *queue, u8 old,
+				     u8 new);
+
+/* A group of listeners */
+u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse);
+struct sock *rust_helper_reuseport_sock(const struct sock_reuseport *reuse,
+					unsigned int i);
+bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse);
+
+/* Requests */
+struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req);
+void rust_helper_reqsk_copy(struct request_sock *nreq,
+			    const struct request_sock *req);
+void rust_helper_reqsk_disown(struct request_sock *req);
+void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
+				   const struct request_sock *req);
+void rust_helper_reqsk_timer_arm(struct request_sock *req);
+bool rust_helper_reqsk_timer_delete(struct request_sock *req);
+bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req);
+void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n);
+void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
+				   struct request_sock *req);
+
+/* The rest */
+void *rust_helper_net_generic(const struct net *net, unsigned int id);
+void rust_helper_net_add_migrated(struct net *net, unsigned int n);
+void rust_helper_net_add_failed(struct net *net, unsigned int n);
+int rust_helper_this_cpu(void);
+void rust_helper_cond_resched_unless_bpf(void);
+
+#endif /* _TCP_MIGRATE_HELPERS_H */

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Listeners.
+//!
+//! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
+//! [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
+
+use super::{
+    AcceptQueue,
+    Group,
+    Namespace, //
+};
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        rcu, //
+    },
+    types::Opaque, //
+};
+
+/// `TCP_LISTEN` of `include/net/tcp_states.h`.
+const TCP_LISTEN: u8 = 10;
+
+/// The states of a deferred put, in `request_sock_queue.migrate_put`.
+mod put {
+    /// None is pending; `sk_rcu` is free.
+    pub(super) const IDLE: u8 = 0;
+    /// One is pending: its callback is queued and owns a reference.
+    pub(super) const PENDING: u8 = 1;
+    /// As [`PENDING`], and another grace period has been asked for.
+    pub(super) const AGAIN: u8 = 2;
+}
+
+/// A TCP socket that listens, or that has stopped listening.
+///
+/// # Invariants
+///
+/// Always the `struct sock` of a TCP socket with an accept queue, whose memory
+/// is valid as long as a reference to this type exists.
+#[repr(transparent)]
+pub(crate) struct Listener(Opaque<bindings::sock>);
+
+// SAFETY: `sk_refcnt` counts references; sock_put() frees the socket with the
+// last one.
+unsafe impl AlwaysRefCounted for Listener {
+    fn inc_ref(&self) {
+        // SAFETY: Valid by the type invariant, and referenced by the caller.
+        unsafe { bindings::sock_hold_many(self.as_raw(), 1) }
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference of its own.
+        unsafe { bindings::sock_put(obj.as_ptr().cast()) }
+    }
+}
+
+impl Listener {
+    /// Wraps a pointer to a listener.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be what the type invariant says, for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(sk: *mut bindings::sock) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &*sk.cast() }
+    }
+
+    /// The C object.
+    pub(crate) fn as_raw(&self) -> *mut bindings::sock {
+        self.0.get()
+    }
+
+    /// Takes a reference, unless the last one is gone already.
+    pub(crate) fn get(&self) -> Option<ARef<Self>> {
+        // SAFETY: Valid by the type invariant.
+        if !unsafe { bindings::sock_hold_not_zero(self.as_raw()) } {
+            return None;
+        }
+        // SAFETY: The reference was taken just now.
+        Some(unsafe { ARef::from_raw(NonNull::from(self)) })
+    }
+
+    /// Gives a reference to C.
+    pub(crate) fn into_raw(listener: ARef<Self>) -> *mut bindings::sock {
+        ARef::into_raw(listener).as_ptr().cast()
+    }
+
+    /// Whether the socket is in `TCP_LISTEN` now. It stays so only under the
+    /// lock of its accept queue, and there only as long as it takes
+    /// `inet_csk_listen_stop()` to ask for that lock.
+    pub(crate) fn is_listening(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_state_load(self.as_raw()) == TCP_LISTEN }
+    }
+
+    /// The socket's `SO_INCOMING_CPU`, or a negative number.
+    pub(crate) fn incoming_cpu(&self) -> i32 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_incoming_cpu(self.as_raw()) }
+    }
+
+    /// The socket's network namespace.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        // SAFETY: A socket keeps its namespace at least until it is destroyed.
+        unsafe { Namespace::from_raw(bindings::sock_net(self.as_raw())) }
+    }
+
+    /// The socket's group. `None` when it never had one, or when it wasn't kept
+    /// in the closed section.
+    pub(crate) fn group<'a>(&'a self, rcu: &'a rcu::Guard) -> Option<Group<'a>> {
+        // SAFETY: Valid by the type invariant; the guard is the read section
+        // that rcu_dereference() asks for.
+        let reuse = unsafe { bindings::sk_reuseport_cb(self.as_raw()) };
+
+        // SAFETY: Not null, and read under RCU, which the guard keeps.
+        NonNull::new(reuse).map(|reuse| unsafe { Group::from_raw(reuse, rcu) })
+    }
+
+    /// The socket's accept queue.
+    pub(crate) fn accept_queue(&self) -> AcceptQueue<'_> {
+        AcceptQueue::new(self)
+    }
+
+    /// Tells the application that `n` children, at least 1, have been queued:
+    /// blocked threads, pollers and signals, as `n` calls of `sk_data_ready()`
+    /// would.
+    pub(crate) fn data_ready(&self, n: u32) {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_data_ready(self.as_raw(), n) }
+    }
+
+    /// Puts `n` references that are the caller's, keeping the socket referenced
+    /// until an RCU grace period has passed.
+    ///
+    /// Who reads a pointer to this listener from a request under RCU may take a
+    /// reference on it, though the request has meanwhile been given to another
+    /// listener together with the reference that the reader relied on. One
+    /// reference is enough for that, so the others are put at once. Any context;
+    /// nothing is allocated, for the socket's `sk_rcu` is unused while there is
+    /// a reference.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns `n` references, at least 1, and gives them up. Something
+    /// else keeps the socket referenced until this returns: another reference,
+    /// or that the caller is in an RCU read section which began before any of
+    /// the caller's requests was told otherwise.
+    pub(super) unsafe fn put_deferred(&self, n: u32) {
+        let queue = self.accept_queue().as_raw();
+
+        loop {
+            // SAFETY: Valid by the type invariant.
+            let state = unsafe { bindings::migrate_put_read(queue) };
+            let next = match state {
+                put::IDLE => put::PENDING,
+                _ => put::AGAIN,
+            };
+
+            // Pairs with the one in `put_callback`: full barriers both, so that
+            // either the callback sees that another grace period is asked for,
+            // and then the period begins after the caller's last store to a
+            // request, or this sees that the callback has let go.
+            //
+            // SAFETY: As above.
+            if !unsafe { bindings::migrate_put_cmpxchg(queue, state, next) } {
+                continue;
+            }
+
+            if state == put::IDLE {
+                // SAFETY: The caller's references; the last of them is the
+                // callback's from now on. `sk_rcu` isn't in use: sk_destruct()
+                // needs it when there's no reference, and the state says that
+                // no other callback does.
+                unsafe {
+                    bindings::sock_put_many(self.as_raw(), n - 1);
+                    bindings::sock_call_rcu(self.as_raw(), Some(Self::put_callback));
+                }
+            } else {
+                // SAFETY: The caller's references; the pending callback owns
+                // one more, until after the grace period that is needed.
+                unsafe { bindings::sock_put_many(self.as_raw(), n) };
+            }
+            return;
+        }
+    }
+
+    /// What `call_rcu()` calls for [`Listener::put_deferred`], in softirq.
+    ///
+    /// # Safety
+    ///
+    /// `head` must be the `sk_rcu` that [`Listener::put_deferred`] has passed.
+    unsafe extern "C" fn put_callback(head: *mut bindings::callback_head) {
+        // SAFETY: `head` is the `sk_rcu` of a socket on which this callback
+        // owns a reference.
+        let sk = unsafe { bindings::sock_of_rcu_head(head) };
+        // SAFETY: As above.
+        let queue = unsafe { bindings::accept_queue(sk) };
+
+        // Pairs with the one in `put_deferred`.
+        //
+        // SAFETY: As above.
+        if unsafe { bindings::migrate_put_cmpxchg(queue, put::PENDING, put::IDLE) } {
+            // SAFETY: The callback's own reference.
+            unsafe { bindings::sock_put(sk) };
+            return;
+        }
+
+        // Nobody but this callback leaves AGAIN.
+        //
+        // SAFETY: As above; the reference stays with the callback, which is
+        // running and so isn't queued.
+        unsafe {
+            bindings::migrate_put_cmpxchg(queue, put::AGAIN, put::PENDING);
+            bindings::sock_call_rcu(sk, Some(Self::put_callback));
+        }
+    }
+}
