@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hooks through which the kernel asks for a migration.
+//!
+//! C header: `include/net/tcp_migrate.h`, which says what each op is called
+//! with. What follows is the boundary: pointers come in, safe types go on.
+
+use crate::{
+    bindings,
+    net::{
+        ExpiringRequest,
+        Listener,
+        NewChild,
+        Request, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
+};
+
+/// What decides and carries out migrations.
+#[vtable]
+pub(crate) trait Operations: 'static {
+    /// `listener` leaves the listening section of its group. Whether its
+    /// requests will need the group. Called with `reuseport_lock` held.
+    fn keep_closed(_listener: &Listener) -> bool {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `listener` has stopped; takes what it can from its accept queue. Called
+    /// in process context with the socket locked; may sleep, unless a BPF
+    /// iterator is the caller.
+    fn listen_stop(_listener: &Listener) {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A live listener for `req`, which was found to belong to `closed`. Called
+    /// in softirq.
+    fn select(_closed: &Listener, _req: &Request, _rcu: &rcu::Guard) -> Option<ARef<Listener>> {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Queues `child` on `listener`, which was selected for it or is its own, or
+    /// on another. Called in softirq, with the child locked.
+    fn complete(_listener: &Listener, _child: &NewChild<'_>, _rcu: &rcu::Guard) -> bool {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The SYN+ACK timer of `req` has run. By the settings of `listener`, which
+    /// was selected for it, it has expired if `expire`, and its SYN+ACK is to be
+    /// sent again if `resend`. Called in softirq.
+    fn timer(
+        _listener: &Listener,
+        _req: ExpiringRequest<'_>,
+        _expire: bool,
+        _resend: bool,
+        _rcu: &rcu::Guard,
+    ) {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The C side of [`Operations`].
+struct Adapter<T: Operations>(PhantomData<T>);
+
+/// The op of that name if `T` implements it, or a null pointer.
+macro_rules! op {
+    ($has:ident, $op:ident) => {
+        if T::$has {
+            Some(Self::$op)
+        } else {
+            None
+        }
+    };
+}
+
+impl<T: Operations> Adapter<T> {
+    const OPS: bindings::tcp_migrate_ops = bindings::tcp_migrate_ops {
+        keep_closed: op!(HAS_KEEP_CLOSED, keep_closed),
+        listen_stop: op!(HAS_LISTEN_STOP, listen_stop),
+        select: op!(HAS_SELECT, select),
+        complete: op!(HAS_COMPLETE, complete),
+        timer: op!(HAS_TIMER, timer),
+    };
+
+    /// Calls [`Operations::keep_closed`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a TCP listener, with `reuseport_lock` held.
+    unsafe extern "C" fn keep_closed(
+        sk: *mut bindings::sock,
+        _prog: *mut bindings::bpf_prog,
+    ) -> bool {
+        // SAFETY: The kernel passes a TCP listener that it holds.
+        T::keep_closed(unsafe { Listener::from_raw(sk) })
+    }
+
+    /// Calls [`Operations::listen_stop`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a TCP listener that has stopped, locked by the caller in process
+    /// context.
+    unsafe extern "C" fn listen_stop(sk: *mut bindings::sock) {
+        // SAFETY: The kernel passes a TCP listener that it has locked.
+        T::listen_stop(unsafe { Listener::from_raw(sk) })
+    }
+
+    /// Calls [`Operations::select`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be the listener of `req`, read under RCU, and `req` referenced.
+    unsafe extern "C" fn select(
+        sk: *mut bindings::sock,
+        req: *mut bindings::request_sock,
+        _skb: *mut bindings::sk_buff,
+    ) -> *mut bindings::sock {
+        let rcu = rcu::read_lock();
+        // SAFETY: The kernel passes the listener that it read from the request,
+        // under RCU.
+        let closed = unsafe { Listener::from_raw(sk) };
+        // SAFETY: The kernel passes a request that it has a reference on.
+        let req = unsafe { Request::from_raw(req) };
+
+        T::select(closed, req, &rcu).map_or(ptr::null_mut(), Listener::into_raw)
+    }
+
+    /// Calls [`Operations::complete`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a TCP listener found under RCU, `req` a referenced request that
+    /// is neither hashed nor has a timer, and `child` the locked socket it has become.
+    unsafe extern "C" fn complete(
+        sk: *mut bindings::sock,
+        req: *mut bindings::request_sock,
+        child: *mut bindings::sock,
+    ) -> bool {
+        let rcu = rcu::read_lock();
+        // SAFETY: The kernel passes a TCP listener that it has found under RCU.
+        let listener = unsafe { Listener::from_raw(sk) };
+        // SAFETY: Neither is null. The kernel has a reference on the request,
+        // has unhashed it and deleted its timer, or never hashed it, and it
+        // gives the reference up if this returns true. The child is locked.
+        let child = unsafe {
+            NewChild::new(
+                NonNull::new_unchecked(req),
+                NonNull::new_unchecked(child),
+                listener,
+                &rcu,
+            )
+        };
+
+        child.is_some_and(|child| T::complete(listener, &child, &rcu))
+    }
+
+    /// Calls [`Operations::timer`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be what `select` returned for `req`, whose timer is the caller.
+    unsafe extern "C" fn timer(
+        sk: *mut bindings::sock,
+        req: *mut bindings::request_sock,
+        expire: bool,
+        resend: bool,
+    ) {
+        let rcu = rcu::read_lock();
+        // SAFETY: The kernel passes the listener that `select` returned.
+        let listener = unsafe { Listener::from_raw(sk) };
+        // SAFETY: The kernel passes a request that its timer has a reference on.
+        let req = unsafe { Request::from_raw(req) };
+        // SAFETY: The timer is the caller.
+        let req = unsafe { ExpiringRequest::new(req) };
+
+        T::timer(listener, req, expire, resend, &rcu)
+    }
+}
+
+/// The kernel calls the ops of a `T` while this exists.
+///
+/// # Invariants
+///
+/// `ops` are registered.
+pub(crate) struct Registration<T: Operations> {
+    ops: &'static bindings::tcp_migrate_ops,
+    _ops: PhantomData<T>,
+}
+
+impl<T: Operations> Registration<T> {
+    /// Registers `T`; fails with `EBUSY` when another module has registered
+    /// itself.
+    pub(crate) fn new() -> Result<Self> {
+        let ops = &Adapter::<T>::OPS;
+
+        // SAFETY: The ops are static.
+        to_result(unsafe { bindings::tcp_register_migrate_ops(ops) })?;
+
+        // INVARIANT: Registered just now.
+        Ok(Self {
+            ops,
+            _ops: PhantomData,
+        })
+    }
+}
+
+impl<T: Operations> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: Registered, by the type invariant. No CPU is in an op when
+        // this returns.
+        unsafe { bindings::tcp_unregister_migrate_ops(self.ops) }
+    }
+}

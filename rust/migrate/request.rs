@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests whose listener has stopped during their handshake.
+
+use crate::net::{
+    this_cpu,
+    ExpiringRequest,
+    Listener,
+    NewChild,
+    Request, //
+};
+use core::ptr;
+use kernel::{
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
+};
+
+/// Chooses a live listener for `req` in the group of `closed`, at its final ACK
+/// or its SYN+ACK timer; what stands in for `reuseport_migrate_sock()`.
+pub(super) fn select(closed: &Listener, req: &Request, rcu: &rcu::Guard) -> Option<ARef<Listener>> {
+    select_in_group(closed, req.hash(), rcu)
+}
+
+/// Chooses a live listener in the group of `closed` for a connection with this
+/// hash, and counts a failure to find one.
+fn select_in_group(closed: &Listener, hash: u32, rcu: &rcu::Guard) -> Option<ARef<Listener>> {
+    let selected = super::group(closed, rcu)?
+        .ok()
+        .and_then(|group| group.select(hash, this_cpu()));
+
+    if selected.is_none() {
+        closed.namespace().add_failed(1);
+    }
+    selected
+}
+
+/// Queues `child` on `listener`, which [`select`] chose at the final ACK, or on
+/// which it was to be queued. When that has stopped since, on another listener of
+/// the group of the child's former one. False when none is left.
+///
+/// Mainline's `inet_csk_complete_hashdance()` clones the request, and resets the
+/// child when the listener has stopped; but the request is unhashed and its timer
+/// is gone, so that it can be told whose it is, as often as need be.
+pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
+    let former = child.former();
+    let mut to = ARef::from(listener);
+
+    loop {
+        if let Some(to) = child.queue_on(to) {
+            // The kernel tells the listener it knows when the child is in
+            // TCP_ESTABLISHED; another one is for us to tell.
+            if !ptr::eq(&*to, listener) {
+                to.data_ready(1);
+            }
+            former.namespace().add_migrated(1);
+            return true;
+        }
+
+        to = match select_in_group(former, child.hash(), rcu) {
+            Some(to) => to,
+            None => return false,
+        };
+    }
+}
+
+/// Has a clone of `req`, which belongs to `listener`, take its place in ehash,
+/// unless it has expired; what stands in for the second half of
+/// `reqsk_timer_handler()`.
+pub(super) fn timer(
+    listener: &Listener,
+    req: ExpiringRequest<'_>,
+    expire: bool,
+    resend: bool,
+    rcu: &rcu::Guard,
+) {
+    let namespace = listener.namespace();
+
+    if !expire && req.replace(listener, resend, rcu) {
+        namespace.add_migrated(1);
+    } else {
+        namespace.add_failed(1);
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Migration of TCP connections between the listeners of a reuseport group.
+//!
+//! When a listener stops, the connections that wait in its accept queue, and
+//! those that are still in their three-way handshake, go to other listeners of
+//! its `SO_REUSEPORT` group instead of being reset. Needs a kernel with
+//! `CONFIG_TCP_MIGRATE_HOOKS`, and `net.ipv4.tcp_migrate_req` set to 1 in the
+//! network namespace.
+//!
+//! Dependencies go one way:
+//!
+//! ```text
+//! bindings <- net <- hooks <- migrate (with policy) <- this file
+//! ```
+
+use kernel::{prelude::*, sync::rcu};
+
+mod bindings;
+mod hooks;
+mod migrate;
+mod net;
+mod policy;
+mod sysctl;
+
+module! {
+    type: TcpMigrate,
+    name: "tcp_migrate",
+    authors: ["The tcp_migrate developers"],
+    description: "Migration of TCP connections between reuseport listeners",
+    license: "GPL",
+    imports_ns: ["TCP_MIGRATE"],
+    params: {
+        migrate_req: u8 {
+            default: 0,
+            description: "net.ipv4.tcp_migrate_req of current and later network namespaces (0 or 1)",
+        },
+    },
+}
+
+/// The loaded module.
+///
+/// Fields drop in order: no connection is migrated any more before the settings
+/// that decide it go away.
+struct TcpMigrate {
+    _hooks: hooks::Registration<migrate::Migration>,
+    _deferred_puts: DeferredPuts,
+    _sysctl: sysctl::Registration,
+}
+
+impl kernel::Module for TcpMigrate {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let migrate_req = module_parameters::migrate_req.value();
+
+        if migrate_req > 1 {
+            pr_err!("migrate_req is 0 or 1, not {}\n", migrate_req);
+            return Err(EINVAL);
+        }
+
+        let sysctl = sysctl::Registration::new(migrate_req)
+            .inspect_err(|_| pr_err!("cannot register net.ipv4.tcp_migrate_req\n"))?;
+        let hooks = hooks::Registration::new()
+            .inspect_err(|_| pr_err!("connections are migrated by another module already\n"))?;
+
+        Ok(Self {
+            _hooks: hooks,
+            _deferred_puts: DeferredPuts,
+            _sysctl: sysctl,
+        })
+    }
+}
+
+/// What is left of [`net::Listener::put_deferred`] when the hooks are gone.
+struct DeferredPuts;
+
+impl Drop for DeferredPuts {
+    fn drop(&mut self) {
+        // A callback that finds another put asked for meanwhile queues itself
+        // once more, and nobody asks any more; so the second wait is the last.
+        rcu::rcu_barrier();
+        rcu::rcu_barrier();
+    }
+}
