@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * inet_csk_reqsk_queue_add(): a listener with a deep accept queue stops, and
+ * one, a few or many others share what was in it.
+ *
+ *  1. One listener; clients connect to it, one after the other, and nobody
+ *     accepts.
+ *  2. More listeners join the group, the first one stops.
+ *  3. Each client is served once. Each listener accepts its share in the order
+ *     in which the clients had connected.
+ */
+#include <sys/resource.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+
+#define DEEP		1200
+#define SHALLOW		300
+#define MOST_OTHERS	70
+
+/* A sanitizer or an emulator: connections take over this long there. */
+#define SLOW_MS		4
+#define TRIES		32
+
+FIXTURE(inet_csk_reqsk_queue_add) {
+	int clients[DEEP];
+	bool served[DEEP];
+	int depth;
+	int from;
+};
+
+FIXTURE_VARIANT(inet_csk_reqsk_queue_add) {
+	int others;
+};
+
+FIXTURE_VARIANT_ADD(inet_csk_reqsk_queue_add, one) {
+	.others = 1,
+};
+
+FIXTURE_VARIANT_ADD(inet_csk_reqsk_queue_add, four) {
+	.others = 4,
+};
+
+FIXTURE_VARIANT_ADD(inet_csk_reqsk_queue_add, seventy) {
+	.others = MOST_OTHERS,
+};
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+FIXTURE_SETUP(inet_csk_reqsk_queue_add)
+{
+	const struct rlimit files = { 4 * DEEP, 4 * DEEP };
+	long start;
+	int i;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, sysctl_write("net/core/somaxconn", "4096"));
+	self->from = listener_open("127.0.0.1");
+	ASSERT_LE(0, self->from);
+
+	self->depth = DEEP;
+	start = now_ms();
+	for (i = 0; i < self->depth; i++) {
+		self->clients[i] = client_connect("127.0.0.1", i);
+		ASSERT_LE(0, self->clients[i]);
+		if (i == TRIES && now_ms() - start > TRIES * SLOW_MS)
+			self->depth = SHALLOW;
+	}
+}
+
+FIXTURE_TEARDOWN(inet_csk_reqsk_queue_add)
+{
+}
+
+TEST_F_TIMEOUT(inet_csk_reqsk_queue_add, keeps_order, 600)
+{
+	int to[MOST_OTHERS], i, accepted = 0;
+	long number, last;
+
+	for (i = 0; i < variant->others; i++) {
+		to[i] = listener_open("127.0.0.1");
+		ASSERT_LE(0, to[i]);
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(self->depth, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+
+	for (i = 0; i < variant->others; i++) {
+		/* A few listeners can't miss out on hundreds of clients. */
+		if (variant->others < 10)
+			EXPECT_FALSE(listener_idle(to[i]));
+
+		for (last = -1; !listener_idle(to[i]); last = number) {
+			number = listener_serve(to[i]);
+			ASSERT_LT(last, number);
+			ASSERT_FALSE(self->served[number]);
+			self->served[number] = true;
+			accepted++;
+		}
+	}
+
+	EXPECT_EQ(self->depth, accepted);
+	EXPECT_EQ(self->depth, clients_served(self->clients, self->depth));
+}
+
+/* One after the other stops, and the last one is left with everything. */
+TEST_F_TIMEOUT(inet_csk_reqsk_queue_add, ends_at_the_last, 600)
+{
+	int to[MOST_OTHERS], i;
+	long number;
+
+	for (i = 0; i < variant->others; i++) {
+		to[i] = listener_open("127.0.0.1");
+		ASSERT_LE(0, to[i]);
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	for (i = 0; i < variant->others - 1; i++)
+		EXPECT_EQ(0, close(to[i]));
+
+	for (i = 0; i < self->depth; i++) {
+		number = listener_serve(to[variant->others - 1]);
+		ASSERT_LE(0, number);
+		ASSERT_FALSE(self->served[number]);
+		self->served[number] = true;
+	}
+
+	EXPECT_TRUE(listener_idle(to[variant->others - 1]));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	EXPECT_EQ(self->depth, clients_served(self->clients, self->depth));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "listeners.h"
+#include "patience.h"
+
+#define BACKLOG	4096
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static socklen_t address_parse(union address *to, const char *address)
+{
+	memset(to, 0, sizeof(*to));
+	if (strchr(address, ':')) {
+		to->in6.sin6_family = AF_INET6;
+		to->in6.sin6_port = htons(SERVER_PORT);
+		inet_pton(AF_INET6, address, &to->in6.sin6_addr);
+		return sizeof(to->in6);
+	}
+
+	to->in.sin_family = AF_INET;
+	to->in.sin_port = htons(SERVER_PORT);
+	inet_pton(AF_INET, address, &to->in.sin_addr);
+	return sizeof(to->in);
+}
+
+static int close_failed(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int listener_open(const char *address)
+{
+	union address at;
+	socklen_t len;
+	int one = 1;
+	int fd;
+
+	len = address_parse(&at, address);
+	fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
+	    bind(fd, &at.any, len) || listen(fd, BACKLOG))
+		return close_failed(fd);
+
+	return fd;
+}
+
+static void own_listener(const char *address, int ready)
+{
+	int error = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (listener_open(address) < 0)
+		error = errno;
+
+	if (write(ready, &error, sizeof(error)) != sizeof(error) || error)
+		_exit(1);
+
+	for (;;)
+		pause();
+}
+
+int listener_start(struct listener *listener, const char *address,
+		   enum stop stop)
+{
+	int ready[2];
+	int error;
+
+	listener->fd = -1;
+	listener->owner = 0;
+	if (stop != STOP_EXIT) {
+		listener->fd = listener_open(address);
+		return listener->fd < 0 ? -1 : 0;
+	}
+
+	if (pipe(ready))
+		return -1;
+
+	listener->owner = fork();
+	if (!listener->owner)
+		own_listener(address, ready[1]);
+
+	close(ready[1]);
+	if (read(ready[0], &error, sizeof(error)) != sizeof(error))
+		error = ECHILD;
+
+	close(ready[0]);
+	errno = error;
+	return error ? -1 : 0;
+}
+
+int listener_stop(struct listener *listener, enum stop stop)
+{
+	switch (stop) {
+	case STOP_SHUT_RDWR:
+		return shutdown(listener->fd, SHUT_RDWR);
+	case STOP_SHUT_RD:
+		return shutdown(listener->fd, SHUT_RD);
+	case STOP_CLOSE:
+		return close(listener->fd);
+	case STOP_EXIT:
+		if (kill(listener->owner, SIGKILL))
+			return -1;
+		/* Its descriptors are closed before it can be waited for. */
+		return waitpid(listener->owner, NULL, 0) < 0 ? -1 : 0;
+	}
+
+	return -1;
+}
+
+int listener_restart(int fd)
+{
+	return listen(fd, BACKLOG);
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, timeout_ms) == 1;
+}
+
+int listener_accept(int fd)
+{
+	if (!readable(fd, PATIENCE_MS))
+		return -1;
+
+	return accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+bool listener_idle(int fd)
+{
+	return !readable(fd, 0);
+}
+
+static bool acknowledged(int fd)
+{
+	struct pollfd broken = { .fd = fd };
+	socklen_t len = sizeof(errno);
+	int left, waited;
+
+	for (waited = 0; waited < PATIENCE_MS; waited++) {
+		if (poll(&broken, 1, 0)) {
+			getsockopt(fd, SOL_SOCKET, SO_ERROR, &errno, &len);
+			return false;
+		}
+		if (!ioctl(fd, SIOCOUTQ, &left) && !left)
+			return true;
+		usleep(1000);
+	}
+
+	return false;
+}
+
+int client_connect(const char *address, int number)
+{
+	union address to;
+	socklen_t len;
+	int fd;
+
+	len = address_parse(&to, address);
+	fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+
+	if (connect(fd, &to.any, len) ||
+	    send(fd, &number, sizeof(number), MSG_NOSIGNAL) != sizeof(number) ||
+	    !acknowledged(fd))
+		return close_failed(fd);
+
+	return fd;
+}
+
+int connection_serve(int fd)
+{
+	int number;
+
+	if (!readable(fd, PATIENCE_MS) ||
+	    recv(fd, &number, sizeof(number), MSG_WAITALL) != sizeof(number))
+		return -1;
+
+	if (send(fd, &number, sizeof(number), MSG_NOSIGNAL) != sizeof(number))
+		return -1;
+
+	return number;
+}
+
+bool client_served(int fd, int number)
+{
+	int seen;
+
+	return readable(fd, PATIENCE_MS) &&
+	       recv(fd, &seen, sizeof(seen), MSG_WAITALL) == sizeof(seen) &&
+	       seen == number;
+}
+
+bool client_reset(int fd)
+{
+	int seen;
+
+	return readable(fd, PATIENCE_MS) &&
+	       recv(fd, &seen, sizeof(seen), MSG_WAITALL) < 0 &&
+	       errno == ECONNRESET;
+}
+
+int listener_serve(int fd)
+{
+	int connection, number;
+
+	connection = listener_accept(fd);
+	if (connection < 0)
+		return -1;
+
+	number = connection_serve(connection);
+	close(connection);
+	return number;
+}
+
+int clients_connect(int *clients, int count, const char *address)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
+		clients[i] = client_connect(address, i);
+		if (clients[i] < 0)
+			break;
+	}
+
+	return i;
+}
+
+int clients_served(const int *clients, int count)
+{
+	int i;
+
+	for (i = 0; i < count && client_served(clients[i], i); i++)
+		;
+
+	return i;
+}
+
+int clients_reset(const int *clients, int count)
+{
+	int i;
+
+	for (i = 0; i < count && client_reset(clients[i]); i++)
+		;
+
+	return i;
+}
+
+int listener_serve_in_order(int fd, int count)
+{
+	int i;
+
+	for (i = 0; i < count && listener_serve(fd) == i; i++)
+		;
+
+	return i;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Listeners that share a port, and clients that tell which of them answered.
+ */
+#ifndef LISTENERS_H
+#define LISTENERS_H
+
+#include <stdbool.h>
+#include <netinet/in.h>
+#include <sys/types.h>
+
+#define SERVER_PORT	8080
+
+/* How a listener stops. */
+enum stop {
+	STOP_CLOSE,
+	STOP_SHUT_RDWR,
+	STOP_SHUT_RD,
+	STOP_EXIT,	/* its process is killed, and held the only descriptor */
+};
+
+struct listener {
+	int fd;		/* -1 if another process owns it */
+	pid_t owner;	/* that process, or 0 */
+};
+
+/* An SO_REUSEPORT listener on SERVER_PORT, in this process. */
+int listener_open(const char *address);
+
+/* The same, in a process of its own if @stop needs one. */
+int listener_start(struct listener *listener, const char *address,
+		   enum stop stop);
+int listener_stop(struct listener *listener, enum stop stop);
+
+/* listen() on a listener that was shut down. */
+int listener_restart(int fd);
+
+/* Waits for a connection; -1 if none comes. */
+int listener_accept(int fd);
+
+/* Whether there's nothing to accept. */
+bool listener_idle(int fd);
+
+/*
+ * A client connects, sends its number and waits for the acknowledgment: from
+ * then on the connection is in an accept queue, behind those made before it.
+ * client_served() says whether the number came back, client_reset() whether
+ * the connection was reset instead.
+ */
+int client_connect(const char *address, int number);
+bool client_served(int fd, int number);
+bool client_reset(int fd);
+
+/* Reads a number and sends it back. Returns it, or -1. */
+int connection_serve(int fd);
+
+/* Accepts a connection, serves it and closes it. */
+int listener_serve(int fd);
+
+/*
+ * The same for clients with the numbers 0, 1, 2 and so on. They end with the
+ * first that fails, and return how many didn't.
+ */
+int clients_connect(int *clients, int count, const char *address);
+int clients_served(const int *clients, int count);
+int clients_reset(const int *clients, int count);
+int listener_serve_in_order(int fd, int count);
+
+#endif /* LISTENERS_H */

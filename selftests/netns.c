@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "netns.h"
+#include "patience.h"
+
+#define SEPARATORS	"\n "
+
+int module_load(const char *parameters)
+{
+	const char *path = getenv("TCP_MIGRATE_KO");
+	int fd, ret, saved;
+
+	if (!path) {
+		errno = ENOENT;
+		return -1;
+	}
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+
+	ret = syscall(SYS_finit_module, fd, parameters, 0);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return ret;
+}
+
+void netns_require_migration(void)
+{
+	if (!access("/proc/sys/" MIGRATE_REQ, F_OK))
+		return;
+
+	if (!getenv("TCP_MIGRATE_KO"))
+		ksft_exit_skip("no " MIGRATE_REQ ", and TCP_MIGRATE_KO isn't set\n");
+
+	if (module_load(""))
+		ksft_exit_fail_perror("TCP_MIGRATE_KO");
+}
+
+int netns_enter(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd, ret;
+
+	if (unshare(CLONE_NEWNET))
+		return -1;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+
+	ret = ioctl(fd, SIOCSIFFLAGS, &lo);
+	close(fd);
+	return ret;
+}
+
+int sysctl_write(const char *name, const char *value)
+{
+	int fd, ret, saved;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+
+	ret = write(fd, value, strlen(value));
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return ret == (int)strlen(value) ? 0 : -1;
+}
+
+long sysctl_read(const char *name)
+{
+	char path[128];
+	FILE *file;
+	long value;
+
+	snprintf(path, sizeof(path), "/proc/sys/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -1;
+
+	fclose(file);
+	return value;
+}
+
+/* /proc/net/netstat has a line of names, then a line of their values. */
+static long counter_find(char *names, char *values, const char *wanted)
+{
+	char *name, *value, *save_name, *save_value;
+
+	name = strtok_r(names, SEPARATORS, &save_name);
+	value = strtok_r(values, SEPARATORS, &save_value);
+	while (name && value) {
+		if (!strcmp(name, wanted))
+			return atol(value);
+
+		name = strtok_r(NULL, SEPARATORS, &save_name);
+		value = strtok_r(NULL, SEPARATORS, &save_value);
+	}
+
+	return -1;
+}
+
+long counter_read(const char *name)
+{
+	char names[8192], values[8192];
+	long value = -1;
+	FILE *file;
+
+	file = fopen("/proc/net/netstat", "re");
+	if (!file)
+		return -1;
+
+	while (value < 0 && fgets(names, sizeof(names), file) &&
+	       fgets(values, sizeof(values), file)) {
+		if (!strncmp(names, "TcpExt:", strlen("TcpExt:")))
+			value = counter_find(names, values, name);
+	}
+
+	fclose(file);
+	return value;
+}
+
+bool counter_reaches(const char *name, long value)
+{
+	int waited;
+
+	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
+		if (counter_read(name) >= value)
+			return true;
+		usleep(10000);
+	}
+
+	return false;
+}

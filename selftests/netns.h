@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The network namespace that a test works in: its sysctls and its counters.
+ */
+#ifndef NETNS_H
+#define NETNS_H
+
+#include <stdbool.h>
+
+#define MIGRATE_REQ		"net/ipv4/tcp_migrate_req"
+#define MIGRATE_SUCCESS		"TCPMigrateReqSuccess"
+#define MIGRATE_FAILURE		"TCPMigrateReqFailure"
+
+/* Loads the module that $TCP_MIGRATE_KO names. */
+int module_load(const char *parameters);
+
+/*
+ * Every main() begins here: exits with the status of a skipped test when
+ * neither the kernel nor a module has the sysctl.
+ */
+void netns_require_migration(void);
+
+/* Moves the caller into a namespace of its own, with lo up. */
+int netns_enter(void);
+
+/* Names are relative to /proc/sys. */
+int sysctl_write(const char *name, const char *value);
+long sysctl_read(const char *name);
+
+/* A TcpExt counter of the caller's namespace, -1 if there's none. */
+long counter_read(const char *name);
+
+/* Waits until it's at least @value: some count after what a client sees. */
+bool counter_reaches(const char *name, long value);
+
+#endif /* NETNS_H */

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reqsk_fastopen_remove(): a listener stops while Fast Open children, of which
+ * the handshake isn't complete, wait in its accept queue.
+ *
+ *  1. One listener; each peer sends a SYN with data. The SYN+ACK acknowledges
+ *     the data: the child is in the accept queue, in SYN_RECV.
+ *  2. Another listener joins the group, the first one stops.
+ *  3. The other one accepts each connection with its data, before or after
+ *     the final ACK completes the handshake.
+ */
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "patience.h"
+#include "segments.h"
+
+#define PEERS	4
+
+/* Client and server, no cookie needed, and on every listener unasked. */
+#define FASTOPEN	"1539"
+
+FIXTURE(reqsk_fastopen_remove) {
+	struct listener from;
+	struct peer peers[PEERS];
+	struct tun tun;
+};
+
+FIXTURE_VARIANT(reqsk_fastopen_remove) {
+	const char *local;
+	const char *remote;
+	enum stop stop;
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_close) {
+	.local = TUN_IPV4,
+	.remote = TUN_IPV4,
+	.stop = STOP_CLOSE,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_shut_rdwr) {
+	.local = TUN_IPV4,
+	.remote = TUN_IPV4,
+	.stop = STOP_SHUT_RDWR,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_shut_rd) {
+	.local = TUN_IPV4,
+	.remote = TUN_IPV4,
+	.stop = STOP_SHUT_RD,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_exit) {
+	.local = TUN_IPV4,
+	.remote = TUN_IPV4,
+	.stop = STOP_EXIT,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_close) {
+	.local = TUN_IPV6,
+	.remote = TUN_IPV6,
+	.stop = STOP_CLOSE,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_shut_rdwr) {
+	.local = TUN_IPV6,
+	.remote = TUN_IPV6,
+	.stop = STOP_SHUT_RDWR,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_shut_rd) {
+	.local = TUN_IPV6,
+	.remote = TUN_IPV6,
+	.stop = STOP_SHUT_RD,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_exit) {
+	.local = TUN_IPV6,
+	.remote = TUN_IPV6,
+	.stop = STOP_EXIT,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, dual_close) {
+	.local = "::",
+	.remote = TUN_IPV4,
+	.stop = STOP_CLOSE,
+};
+
+/* Whether the SYN+ACK acknowledges the data of the SYN. */
+static bool fastopen(struct peer *peer)
+{
+	struct segment segment;
+	int number = peer->port;
+
+	peer_send(peer, TH_SYN, &number, sizeof(number));
+	peer->seq++;
+	if (!peer_receive(peer, &segment, PATIENCE_MS))
+		return false;
+
+	peer->ack = segment.seq + 1;
+	return segment.flags == (TH_SYN | TH_ACK) && segment.ack == peer->seq;
+}
+
+FIXTURE_SETUP(reqsk_fastopen_remove)
+{
+	struct peer *peer;
+	int i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", FASTOPEN));
+	ASSERT_EQ(0, listener_start(&self->from, variant->local, variant->stop));
+
+	for (i = 0; i < PEERS; i++) {
+		peer = &self->peers[i];
+		peer_init(peer, &self->tun, variant->remote, FIRST_PORT + i);
+		ASSERT_TRUE(fastopen(peer));
+	}
+}
+
+FIXTURE_TEARDOWN(reqsk_fastopen_remove)
+{
+}
+
+TEST_F_TIMEOUT(reqsk_fastopen_remove, accepted_before_the_ack, 300)
+{
+	int connection, to, i;
+	struct peer *peer;
+
+	to = listener_open(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
+
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+
+	for (i = 0; i < PEERS; i++) {
+		peer = &self->peers[i];
+		connection = listener_accept(to);
+		ASSERT_LE(0, connection);
+		ASSERT_EQ(peer->port, connection_serve(connection));
+		ASSERT_TRUE(peer_served(peer));
+
+		ASSERT_EQ(0, peer_ack(peer));
+		ASSERT_EQ(0, peer_number(peer));
+		ASSERT_EQ(peer->port, connection_serve(connection));
+		ASSERT_TRUE(peer_served(peer));
+		close(connection);
+	}
+
+	EXPECT_TRUE(listener_idle(to));
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(reqsk_fastopen_remove, accepted_after_the_ack, 300)
+{
+	int to;
+
+	to = listener_open(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
+
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
+	EXPECT_TRUE(listener_idle(to));
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/*
+ * The limit of pending Fast Open requests counts those that came from another
+ * listener, until their handshake is complete.
+ */
+TEST_F_TIMEOUT(reqsk_fastopen_remove, charges_the_destination, 300)
+{
+	int limit = PEERS;
+	struct peer peer;
+	int to, i;
+
+	to = listener_open(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, setsockopt(to, IPPROTO_TCP, TCP_FASTOPEN, &limit,
+				sizeof(limit)));
+	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
+
+	peer_init(&peer, &self->tun, variant->remote, 20000);
+	EXPECT_FALSE(fastopen(&peer));
+	EXPECT_EQ(1, counter_read("TCPFastOpenListenOverflow"));
+
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	for (i = 0; i < PEERS; i++) {
+		peer_init(&peer, &self->tun, variant->remote, 20001 + i);
+		ASSERT_TRUE(fastopen(&peer));
+	}
+
+	peer_init(&peer, &self->tun, variant->remote, 20001 + PEERS);
+	EXPECT_FALSE(fastopen(&peer));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
+}
+
+/* A peer gives up before its child is accepted. */
+TEST_F_TIMEOUT(reqsk_fastopen_remove, reset_in_the_queue, 300)
+{
+	int limit = PEERS;
+	struct peer peer;
+	int to, i;
+
+	to = listener_open(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, setsockopt(to, IPPROTO_TCP, TCP_FASTOPEN, &limit,
+				sizeof(limit)));
+	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+
+	for (i = 0; i < PEERS; i++)
+		ASSERT_EQ(0, peer_send(&self->peers[i], TH_RST, NULL, 0));
+
+	for (i = 0; i < PEERS; i++) {
+		peer_init(&peer, &self->tun, variant->remote, 20000 + i);
+		ASSERT_TRUE(fastopen(&peer));
+	}
+}
+
+TEST_F_TIMEOUT(reqsk_fastopen_remove, resets_when_off, 300)
+{
+	int to;
+
+	to = listener_open(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
+	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
+
+	EXPECT_EQ(PEERS, peers_reset(self->peers, PEERS));
+	EXPECT_TRUE(listener_idle(to));
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(reqsk_fastopen_remove, resets_without_another_listener, 300)
+{
+	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
+
+	EXPECT_EQ(PEERS, peers_reset(self->peers, PEERS));
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_FAILURE));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reuseport_resurrect(): listen() on a listener that was shut down. It stays
+ * in its group meanwhile, and so do the handshakes that it began.
+ */
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define CLIENTS	4
+#define HALF	(CLIENTS / 2)
+
+FIXTURE(reuseport_resurrect) {
+	struct peer peers[CLIENTS];
+	int clients[CLIENTS];
+	struct tun tun;
+	int stopped;
+};
+
+FIXTURE_VARIANT(reuseport_resurrect) {
+	const char *local;
+	int how;
+};
+
+FIXTURE_VARIANT_ADD(reuseport_resurrect, ipv4_shut_rdwr) {
+	.local = TUN_IPV4,
+	.how = SHUT_RDWR,
+};
+
+FIXTURE_VARIANT_ADD(reuseport_resurrect, ipv4_shut_rd) {
+	.local = TUN_IPV4,
+	.how = SHUT_RD,
+};
+
+FIXTURE_VARIANT_ADD(reuseport_resurrect, ipv6_shut_rdwr) {
+	.local = TUN_IPV6,
+	.how = SHUT_RDWR,
+};
+
+FIXTURE_VARIANT_ADD(reuseport_resurrect, ipv6_shut_rd) {
+	.local = TUN_IPV6,
+	.how = SHUT_RD,
+};
+
+FIXTURE_SETUP(reuseport_resurrect)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->stopped = listener_open(variant->local);
+	ASSERT_LE(0, self->stopped);
+}
+
+FIXTURE_TEARDOWN(reuseport_resurrect)
+{
+}
+
+static void expect_counters(struct __test_metadata *_metadata, int success)
+{
+	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* The queue goes to the other listener, and back when that one stops. */
+TEST_F_TIMEOUT(reuseport_resurrect, queue_comes_back, 300)
+{
+	int other;
+
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->local));
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	ASSERT_EQ(0, listener_restart(self->stopped));
+	ASSERT_TRUE(listener_idle(self->stopped));
+	ASSERT_EQ(0, close(other));
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->stopped, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	expect_counters(_metadata, 2 * CLIENTS);
+}
+
+/* It's a source again: the second time its queue is migrated as the first. */
+TEST_F_TIMEOUT(reuseport_resurrect, stops_again, 300)
+{
+	int other;
+
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	ASSERT_EQ(0, listener_restart(self->stopped));
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->local));
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(other, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	expect_counters(_metadata, CLIENTS);
+}
+
+/*
+ * Handshakes that were begun before it was shut down are completed by the
+ * listener itself after it listens again, and by the other one when it's gone.
+ */
+TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive, 300)
+{
+	int other;
+
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       variant->local));
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	ASSERT_EQ(0, listener_restart(self->stopped));
+
+	EXPECT_EQ(HALF, peers_complete(self->peers, HALF, self->stopped));
+	expect_counters(_metadata, 0);
+
+	ASSERT_EQ(0, close(self->stopped));
+	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, other));
+	expect_counters(_metadata, HALF);
+}
+
+/* Without another listener they wait for it, until their timers run. */
+TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive_alone, 300)
+{
+	int other;
+
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       variant->local));
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	ASSERT_EQ(0, listener_restart(self->stopped));
+	EXPECT_EQ(HALF, peers_complete(self->peers, HALF, self->stopped));
+
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, other));
+	expect_counters(_metadata, HALF);
+}
+
+/* Someone took the port while nobody listened: it joins the new group. */
+TEST_F_TIMEOUT(reuseport_resurrect, joins_a_new_group, 300)
+{
+	int other;
+
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->local));
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       variant->local));
+	ASSERT_EQ(0, listener_restart(self->stopped));
+	ASSERT_EQ(0, close(other));
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->stopped, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(CLIENTS, peers_complete(self->peers, CLIENTS, self->stopped));
+	expect_counters(_metadata, 2 * CLIENTS);
+}
+
+/*
+ * The queue of the stopped listener is no longer than the handshakes that the
+ * other one took over: if it were still charged for them it would drop a SYN.
+ */
+static void expect_uncharged(struct __test_metadata *_metadata,
+			     int stopped, struct tun *tun, const char *address)
+{
+	struct peer peer;
+
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_syncookies", "0"));
+	ASSERT_EQ(0, listen(stopped, CLIENTS - 1));
+	peer_init(&peer, tun, address, 20000);
+	ASSERT_EQ(0, peer_syn(&peer));
+	ASSERT_EQ(0, counter_read("TCPReqQFullDrop"));
+	EXPECT_TRUE(peer_synack(&peer));
+}
+
+TEST_F_TIMEOUT(reuseport_resurrect, uncharged_by_final_ack, 300)
+{
+	int other;
+
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       variant->local));
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	EXPECT_EQ(CLIENTS, peers_complete(self->peers, CLIENTS, other));
+	expect_counters(_metadata, CLIENTS);
+
+	ASSERT_EQ(0, close(other));
+	expect_uncharged(_metadata, self->stopped, &self->tun, variant->local);
+}
+
+TEST_F_TIMEOUT(reuseport_resurrect, uncharged_by_timer, 300)
+{
+	int other, i;
+
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       variant->local));
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	ASSERT_EQ(CLIENTS, peers_synack(self->peers, CLIENTS));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, CLIENTS));
+
+	/* Nothing may be left that would come back. */
+	for (i = 0; i < CLIENTS; i++)
+		EXPECT_EQ(0, peer_send(&self->peers[i], TH_RST, NULL, 0));
+
+	ASSERT_EQ(CLIENTS, counter_read("EmbryonicRsts"));
+	ASSERT_EQ(0, close(other));
+	expect_uncharged(_metadata, self->stopped, &self->tun, variant->local);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * TCP peers behind a TUN device: the test writes each segment that they send
+ * and reads each that they receive.
+ */
+#ifndef SEGMENTS_H
+#define SEGMENTS_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+/* The addresses of this end of the device. */
+#define TUN_IPV4	"192.0.2.1"
+#define TUN_IPV6	"2001:db8::1"
+
+#define FIRST_PORT	10000
+
+/* The room for segments that came while another peer's was waited for. */
+#define TUN_STASH	64
+
+struct segment {
+	__u16 source;
+	__u16 dest;
+	__u32 seq;
+	__u32 ack;
+	__u8 flags;
+	size_t len;
+	__u8 data[64];
+};
+
+struct tun {
+	int fd;
+	size_t stashed;
+	struct segment stash[TUN_STASH];
+};
+
+struct peer {
+	struct tun *tun;
+	int family;
+	__u16 port;
+	__u16 server;
+	__u32 seq;	/* of the next byte that it sends */
+	__u32 ack;	/* of the next byte that it expects */
+};
+
+/* Makes tun0 in the caller's namespace, with the addresses above. */
+int tun_open(struct tun *tun);
+
+/* A peer of the server that listens on SERVER_PORT of @address. */
+void peer_init(struct peer *peer, struct tun *tun, const char *address,
+	       __u16 port);
+
+/* Sends a segment; SYN and FIN aren't counted in @seq. */
+int peer_send(struct peer *peer, __u8 flags, const void *data, size_t len);
+
+/* The next segment for this peer; false if none comes. */
+bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms);
+
+/*
+ * The steps of a handshake. peer_synack() waits for the answer to a SYN, or
+ * for its retransmission.
+ */
+int peer_syn(struct peer *peer);
+bool peer_synack(struct peer *peer);
+int peer_ack(struct peer *peer);
+
+/*
+ * Its number, which it sends as client_connect() does, is its port. Then
+ * peer_served() says whether it came back, and peer_reset() whether a RST came
+ * instead.
+ */
+int peer_number(struct peer *peer);
+bool peer_served(struct peer *peer);
+bool peer_reset(struct peer *peer);
+
+/*
+ * The same for peers on the ports from FIRST_PORT on. They end with the first
+ * that fails, and return how many didn't. peers_begin() leaves them with a
+ * SYN+ACK; peers_complete() expects @listener to serve them, one by one, and
+ * peers_refused() a RST for their final ACK.
+ */
+int peers_begin(struct peer *peers, int count, struct tun *tun,
+		const char *address);
+int peers_synack(struct peer *peers, int count);
+int peers_ack(struct peer *peers, int count);
+int peers_number(struct peer *peers, int count);
+int peers_serve(struct peer *peers, int count, int listener);
+int peers_complete(struct peer *peers, int count, int listener);
+int peers_reset(struct peer *peers, int count);
+int peers_refused(struct peer *peers, int count);
+
+#endif /* SEGMENTS_H */

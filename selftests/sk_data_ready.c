@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sk_data_ready(): whoever waits for connections on a listener is woken when
+ * they come from another one.
+ *
+ *  1. One listener; clients connect to it, and nobody accepts.
+ *  2. Another listener joins the group. Something waits on it, asleep.
+ *  3. The first listener stops.
+ *  4. Whoever waited wakes up and accepts.
+ */
+#include <liburing.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "patience.h"
+#include "segments.h"
+
+#define CLIENTS	8
+
+struct waiter {
+	pthread_t thread;
+	pid_t tid;
+	int listener;
+	int epoll;
+	int wanted;	/* connections to accept before it returns */
+	int accepted;
+};
+
+FIXTURE(sk_data_ready) {
+	struct waiter waiters[CLIENTS];
+	int clients[CLIENTS];
+	int from, to;
+};
+
+FIXTURE_SETUP(sk_data_ready)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open("127.0.0.1");
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   "127.0.0.1"));
+	self->to = listener_open("127.0.0.1");
+	ASSERT_LE(0, self->to);
+}
+
+FIXTURE_TEARDOWN(sk_data_ready)
+{
+}
+
+static bool asleep(pid_t tid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+
+	fclose(file);
+	return state == 'S';
+}
+
+/* Nothing that a waiter does after it has set its tid sleeps but the wait. */
+static bool waiter_start(struct waiter *waiter, void *(*wait)(void *))
+{
+	int waited;
+
+	if (pthread_create(&waiter->thread, NULL, wait, waiter))
+		return false;
+
+	for (waited = 0; waited < PATIENCE_MS; waited++) {
+		pid_t tid = __atomic_load_n(&waiter->tid, __ATOMIC_ACQUIRE);
+
+		if (tid && asleep(tid))
+			return true;
+		usleep(1000);
+	}
+
+	return false;
+}
+
+/* False if it still sleeps. */
+static bool waiter_end(struct waiter *waiter)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE_MS / 1000;
+	return !pthread_timedjoin_np(waiter->thread, NULL, &end);
+}
+
+static void *wait_in_accept(void *data)
+{
+	struct waiter *waiter = data;
+
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_RELEASE);
+	while (waiter->accepted < waiter->wanted &&
+	       accept4(waiter->listener, NULL, NULL, SOCK_CLOEXEC) >= 0)
+		waiter->accepted++;
+
+	return NULL;
+}
+
+static void *wait_in_poll(void *data)
+{
+	struct pollfd readable = { .events = POLLIN };
+	struct waiter *waiter = data;
+
+	readable.fd = waiter->listener;
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_RELEASE);
+	if (poll(&readable, 1, -1) == 1 &&
+	    accept4(waiter->listener, NULL, NULL, SOCK_CLOEXEC) >= 0)
+		waiter->accepted++;
+
+	return NULL;
+}
+
+/* Level-triggered: one connection for each event. */
+static void *wait_in_epoll(void *data)
+{
+	struct waiter *waiter = data;
+	struct epoll_event event;
+
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_RELEASE);
+	while (waiter->accepted < waiter->wanted) {
+		if (epoll_wait(waiter->epoll, &event, 1, -1) != 1 ||
+		    accept4(waiter->listener, NULL, NULL, SOCK_CLOEXEC) < 0)
+			break;
+		waiter->accepted++;
+	}
+
+	return NULL;
+}
+
+/* Edge-triggered: whatever there is, for each event. */
+static void *wait_in_epoll_edge(void *data)
+{
+	struct waiter *waiter = data;
+	struct epoll_event event;
+
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_RELEASE);
+	while (waiter->accepted < waiter->wanted) {
+		if (epoll_wait(waiter->epoll, &event, 1, -1) != 1)
+			break;
+		while (!listener_idle(waiter->listener) &&
+		       accept4(waiter->listener, NULL, NULL, SOCK_CLOEXEC) >= 0)
+			waiter->accepted++;
+	}
+
+	return NULL;
+}
+
+static int epoll_open(int listener, __u32 events)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) ? -1 : epoll;
+}
+
+/* Eight threads in accept(), eight connections: eight threads return. */
+TEST_F_TIMEOUT(sk_data_ready, accept_in_threads, 300)
+{
+	struct waiter *waiter;
+	int i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		waiter = &self->waiters[i];
+		waiter->listener = self->to;
+		waiter->wanted = 1;
+		ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	for (i = 0; i < CLIENTS; i++) {
+		ASSERT_TRUE(waiter_end(&self->waiters[i]));
+		EXPECT_EQ(1, self->waiters[i].accepted);
+	}
+}
+
+TEST_F_TIMEOUT(sk_data_ready, accept_in_one_thread, 300)
+{
+	struct waiter *waiter = &self->waiters[0];
+
+	waiter->listener = self->to;
+	waiter->wanted = CLIENTS;
+	ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_TRUE(waiter_end(waiter));
+	EXPECT_EQ(CLIENTS, waiter->accepted);
+}
+
+TEST_F_TIMEOUT(sk_data_ready, poll_in_threads, 300)
+{
+	struct waiter *waiter;
+	int i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		waiter = &self->waiters[i];
+		waiter->listener = self->to;
+		ASSERT_TRUE(waiter_start(waiter, wait_in_poll));
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	for (i = 0; i < CLIENTS; i++) {
+		ASSERT_TRUE(waiter_end(&self->waiters[i]));
+		EXPECT_EQ(1, self->waiters[i].accepted);
+	}
+}
+
+TEST_F_TIMEOUT(sk_data_ready, epoll_level, 300)
+{
+	struct waiter *waiter = &self->waiters[0];
+
+	waiter->listener = self->to;
+	waiter->wanted = CLIENTS;
+	waiter->epoll = epoll_open(self->to, EPOLLIN);
+	ASSERT_LE(0, waiter->epoll);
+	ASSERT_TRUE(waiter_start(waiter, wait_in_epoll));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_TRUE(waiter_end(waiter));
+	EXPECT_EQ(CLIENTS, waiter->accepted);
+}
+
+TEST_F_TIMEOUT(sk_data_ready, epoll_edge, 300)
+{
+	struct waiter *waiter = &self->waiters[0];
+
+	waiter->listener = self->to;
+	waiter->wanted = CLIENTS;
+	waiter->epoll = epoll_open(self->to, EPOLLIN | EPOLLET);
+	ASSERT_LE(0, waiter->epoll);
+	ASSERT_TRUE(waiter_start(waiter, wait_in_epoll_edge));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_TRUE(waiter_end(waiter));
+	EXPECT_EQ(CLIENTS, waiter->accepted);
+}
+
+/*
+ * As nginx has it: an epoll instance for each worker, of which a connection
+ * wakes only one. Each worker accepts one connection and is busy from then on.
+ */
+static void epoll_exclusive(struct __test_metadata *_metadata,
+			    struct waiter *waiters, int from, int to,
+			    __u32 events)
+{
+	struct waiter *waiter;
+	int i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		waiter = &waiters[i];
+		waiter->listener = to;
+		waiter->wanted = 1;
+		waiter->epoll = epoll_open(to, events);
+		ASSERT_LE(0, waiter->epoll);
+		ASSERT_TRUE(waiter_start(waiter, wait_in_epoll));
+	}
+
+	ASSERT_EQ(0, close(from));
+	for (i = 0; i < CLIENTS; i++) {
+		ASSERT_TRUE(waiter_end(&waiters[i]));
+		EXPECT_EQ(1, waiters[i].accepted);
+	}
+}
+
+TEST_F_TIMEOUT(sk_data_ready, epoll_exclusive_level, 300)
+{
+	epoll_exclusive(_metadata, self->waiters, self->from, self->to,
+			EPOLLIN | EPOLLEXCLUSIVE);
+}
+
+TEST_F_TIMEOUT(sk_data_ready, epoll_exclusive_edge, 300)
+{
+	epoll_exclusive(_metadata, self->waiters, self->from, self->to,
+			EPOLLIN | EPOLLEXCLUSIVE | EPOLLET);
+}
+
+static int cqe_result(struct io_uring *ring)
+{
+	struct __kernel_timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
+	struct io_uring_cqe *cqe;
+	int result;
+
+	result = io_uring_wait_cqe_timeout(ring, &cqe, &patience);
+	if (result)
+		return result;
+
+	result = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return result;
+}
+
+/* Each of them waits on its own for an exclusive wake-up. */
+TEST_F_TIMEOUT(sk_data_ready, io_uring_accept, 300)
+{
+	struct io_uring_sqe *sqe;
+	struct io_uring ring;
+	int i;
+
+	ASSERT_EQ(0, io_uring_queue_init(2 * CLIENTS, &ring, 0));
+	for (i = 0; i < CLIENTS; i++) {
+		sqe = io_uring_get_sqe(&ring);
+		io_uring_prep_accept(sqe, self->to, NULL, NULL, SOCK_CLOEXEC);
+	}
+
+	ASSERT_EQ(CLIENTS, io_uring_submit(&ring));
+	ASSERT_EQ(0U, io_uring_cq_ready(&ring));
+	ASSERT_EQ(0, close(self->from));
+	for (i = 0; i < CLIENTS && cqe_result(&ring) >= 0; i++)
+		;
+
+	EXPECT_EQ(CLIENTS, i);
+}
+
+TEST_F_TIMEOUT(sk_data_ready, io_uring_multishot_accept, 300)
+{
+	struct io_uring_sqe *sqe;
+	struct io_uring ring;
+	int i;
+
+	ASSERT_EQ(0, io_uring_queue_init(2 * CLIENTS, &ring, 0));
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_multishot_accept(sqe, self->to, NULL, NULL, SOCK_CLOEXEC);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	ASSERT_EQ(0U, io_uring_cq_ready(&ring));
+	ASSERT_EQ(0, close(self->from));
+	for (i = 0; i < CLIENTS && cqe_result(&ring) >= 0; i++)
+		;
+
+	EXPECT_EQ(CLIENTS, i);
+}
+
+/* The same for a connection that comes with the final ACK. */
+TEST_F_TIMEOUT(sk_data_ready, accept_after_final_ack, 300)
+{
+	struct waiter *waiter = &self->waiters[0];
+	struct peer peer;
+	struct tun tun;
+
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, close(self->to));
+	ASSERT_EQ(0, tun_open(&tun));
+	self->from = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->from);
+	peer_init(&peer, &tun, TUN_IPV4, 10000);
+	ASSERT_EQ(0, peer_syn(&peer));
+	ASSERT_TRUE(peer_synack(&peer));
+
+	self->to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->to);
+	waiter->listener = self->to;
+	waiter->wanted = 1;
+	ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, peer_ack(&peer));
+	ASSERT_TRUE(waiter_end(waiter));
+	EXPECT_EQ(1, waiter->accepted);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}

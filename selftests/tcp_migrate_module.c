@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module that $TCP_MIGRATE_KO names comes and goes: what it takes with it,
+ * and what it must leave behind.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "patience.h"
+#include "segments.h"
+
+#define MODULE	"tcp_migrate"
+#define CLIENTS	8
+#define PEERS	4
+#define ROUNDS	20
+#define DEPTH	64
+#define THREADS	4
+
+/* Two listeners; the clients and the peers are the first one's. */
+struct scene {
+	struct peer peers[PEERS];
+	int clients[CLIENTS];
+	struct tun tun;
+	int from, to;
+};
+
+FIXTURE(tcp_migrate_module) {
+	struct scene scene;
+};
+
+static bool module_loaded(void)
+{
+	return !access("/sys/module/" MODULE, F_OK);
+}
+
+static bool sysctl_exists(void)
+{
+	return !access("/proc/sys/" MIGRATE_REQ, F_OK);
+}
+
+/* A hook that runs just now keeps the module busy for a moment. */
+static int module_unload(void)
+{
+	int waited, ret;
+
+	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
+		ret = syscall(SYS_delete_module, MODULE, O_NONBLOCK);
+		if (!ret || errno != EWOULDBLOCK)
+			return ret;
+		usleep(10000);
+	}
+
+	return -1;
+}
+
+FIXTURE_SETUP(tcp_migrate_module)
+{
+	if (module_loaded())
+		ASSERT_EQ(0, module_unload());
+
+	ASSERT_FALSE(sysctl_exists());
+	ASSERT_EQ(0, netns_enter());
+}
+
+FIXTURE_TEARDOWN(tcp_migrate_module)
+{
+}
+
+static void load_and_turn_on(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, module_load(""));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+}
+
+static void begin(struct __test_metadata *_metadata, struct scene *scene)
+{
+	load_and_turn_on(_metadata);
+	ASSERT_EQ(0, tun_open(&scene->tun));
+	scene->from = listener_open(TUN_IPV4);
+	ASSERT_LE(0, scene->from);
+	ASSERT_EQ(CLIENTS, clients_connect(scene->clients, CLIENTS, TUN_IPV4));
+	ASSERT_EQ(PEERS, peers_begin(scene->peers, PEERS, &scene->tun,
+				     TUN_IPV4));
+	scene->to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, scene->to);
+}
+
+TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_sysctl, 120)
+{
+	ASSERT_EQ(0, module_load(""));
+	EXPECT_TRUE(sysctl_exists());
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+	ASSERT_EQ(0, module_unload());
+	EXPECT_FALSE(sysctl_exists());
+}
+
+TEST_F_TIMEOUT(tcp_migrate_module, loads_once, 120)
+{
+	load_and_turn_on(_metadata);
+	EXPECT_EQ(-1, module_load(""));
+	EXPECT_EQ(EEXIST, errno);
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+	EXPECT_EQ(0, module_unload());
+}
+
+TEST_F_TIMEOUT(tcp_migrate_module, rejects_a_bad_default, 120)
+{
+	static const char * const parameters[] = {
+		"migrate_req=2", "migrate_req=-1", "migrate_req=x",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(parameters); i++) {
+		EXPECT_EQ(-1, module_load(parameters[i]));
+		EXPECT_EQ(EINVAL, errno) TH_LOG("%s", parameters[i]);
+		EXPECT_FALSE(module_loaded());
+		EXPECT_FALSE(sysctl_exists());
+	}
+
+	EXPECT_EQ(0, module_load(""));
+	EXPECT_EQ(0, module_unload());
+}
+
+/* The default is for the namespaces that exist, and for those that come. */
+TEST_F_TIMEOUT(tcp_migrate_module, takes_a_default, 120)
+{
+	int first;
+
+	first = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, first);
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, module_load("migrate_req=1"));
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+
+	ASSERT_EQ(0, setns(first, CLONE_NEWNET));
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+
+	ASSERT_EQ(0, netns_enter());
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
+	ASSERT_EQ(0, setns(first, CLONE_NEWNET));
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+	EXPECT_EQ(0, module_unload());
+}
+
+/* Without it a listener that closes resets its connections. */
+TEST_F_TIMEOUT(tcp_migrate_module, migrates_only_while_loaded, 120)
+{
+	struct scene *scene = &self->scene;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, module_unload());
+	ASSERT_EQ(0, close(scene->from));
+	EXPECT_EQ(CLIENTS, clients_reset(scene->clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
+	EXPECT_TRUE(listener_idle(scene->to));
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* What has been migrated is the other listener's for good. */
+TEST_F_TIMEOUT(tcp_migrate_module, leaves_what_was_migrated, 120)
+{
+	struct scene *scene = &self->scene;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, close(scene->from));
+	ASSERT_EQ(PEERS, peers_synack(scene->peers, PEERS));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, CLIENTS + PEERS));
+	ASSERT_EQ(0, module_unload());
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(scene->peers, PEERS, scene->to));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* What hasn't been migrated is nobody's. */
+TEST_F_TIMEOUT(tcp_migrate_module, drops_what_was_not, 120)
+{
+	struct scene *scene = &self->scene;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, close(scene->from));
+	ASSERT_EQ(0, module_unload());
+	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+}
+
+/*
+ * Handshakes of a closed listener are pending when the module goes, and their
+ * timers run without it, or with the next one.
+ */
+static void leave_pending(struct __test_metadata *_metadata,
+			  struct scene *scene, bool reload)
+{
+	struct peer clock;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, close(scene->from));
+	ASSERT_EQ(0, module_unload());
+	if (reload)
+		load_and_turn_on(_metadata);
+
+	/* Its SYN+ACK is sent again after the others' timers have run. */
+	peer_init(&clock, &scene->tun, TUN_IPV4, 20000);
+	ASSERT_EQ(0, peer_syn(&clock));
+	ASSERT_TRUE(peer_synack(&clock));
+	ASSERT_TRUE(peer_synack(&clock));
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
+}
+
+TEST_F_TIMEOUT(tcp_migrate_module, leaves_pending_handshakes, 120)
+{
+	struct scene *scene = &self->scene;
+
+	leave_pending(_metadata, scene, false);
+	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
+}
+
+TEST_F_TIMEOUT(tcp_migrate_module, finds_pending_handshakes, 120)
+{
+	struct scene *scene = &self->scene;
+	int i;
+
+	leave_pending(_metadata, scene, true);
+
+	/* Whether these could be saved is left open; the next ones must be. */
+	for (i = 0; i < PEERS; i++)
+		EXPECT_EQ(0, peer_send(&scene->peers[i], TH_RST, NULL, 0));
+
+	ASSERT_EQ(CLIENTS, clients_connect(scene->clients, CLIENTS, TUN_IPV4));
+	scene->from = scene->to;
+	scene->to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, scene->to);
+	ASSERT_EQ(0, close(scene->from));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
+
+	EXPECT_EQ(0, module_unload());
+}
+
+static void *close_listener(void *listener)
+{
+	close(*(int *)listener);
+	return NULL;
+}
+
+/* Whether the client was served; if not, it must have been reset. */
+static bool served_or_reset(struct __test_metadata *_metadata, int client,
+			    int number)
+{
+	bool served;
+
+	errno = 0;
+	served = client_served(client, number);
+	if (!served)
+		EXPECT_EQ(ECONNRESET, errno);
+
+	close(client);
+	return served;
+}
+
+/*
+ * The module goes while a listener closes. Whatever was counted as migrated is
+ * accepted, everything else is reset, and nothing is in between.
+ */
+TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_a_listener_closes, 300)
+{
+	int clients[DEPTH], from, to, i, round;
+	long before, migrated, served;
+	pthread_t thread;
+
+	to = listener_open("127.0.0.1");
+	ASSERT_LE(0, to);
+	for (round = 0; round < ROUNDS; round++) {
+		load_and_turn_on(_metadata);
+		before = counter_read(MIGRATE_SUCCESS);
+		from = to;
+		ASSERT_EQ(DEPTH, clients_connect(clients, DEPTH, "127.0.0.1"));
+		to = listener_open("127.0.0.1");
+		ASSERT_LE(0, to);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, close_listener,
+					    &from));
+		ASSERT_EQ(0, module_unload());
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+
+		migrated = counter_read(MIGRATE_SUCCESS) - before;
+		for (i = 0; i < migrated && listener_serve(to) >= 0; i++)
+			;
+
+		ASSERT_EQ(migrated, i);
+		ASSERT_TRUE(listener_idle(to));
+		for (served = 0, i = 0; i < DEPTH; i++)
+			served += served_or_reset(_metadata, clients[i], i);
+
+		ASSERT_EQ(migrated, served);
+	}
+}
+
+struct load {
+	int listener;
+	bool enough;	/* for the clients */
+	bool over;	/* for the server, later */
+};
+
+struct load_client {
+	struct load *load;
+	pthread_t thread;
+	int served;
+	int lost;
+};
+
+/* One listener takes over from another, over and over. */
+static void *serve_in_turns(void *data)
+{
+	struct load *load = data;
+	int next;
+
+	while (!__atomic_load_n(&load->over, __ATOMIC_RELAXED)) {
+		next = listener_open("127.0.0.1");
+		close(load->listener);
+		load->listener = next;
+		while (!listener_idle(next))
+			listener_serve(next);
+	}
+
+	return NULL;
+}
+
+/*
+ * A segment that meets a listener in the middle of close() may be refused, and
+ * a child that's made then sends a FIN before its RST, which makes it EPIPE.
+ */
+static bool is_reset(int error)
+{
+	return error == ECONNRESET || error == ECONNREFUSED || error == EPIPE;
+}
+
+static void *connect_in_turns(void *data)
+{
+	struct load_client *self = data;
+	int client;
+
+	while (!__atomic_load_n(&self->load->enough, __ATOMIC_RELAXED)) {
+		errno = 0;
+		client = client_connect("127.0.0.1", self->served);
+		if (client >= 0 && client_served(client, self->served))
+			self->served++;
+		else if (!is_reset(errno))
+			self->lost++;
+
+		if (client >= 0)
+			close(client);
+	}
+
+	return NULL;
+}
+
+/* Each client is served or reset; none waits for ever. */
+TEST_F_TIMEOUT(tcp_migrate_module, unloads_under_load, 300)
+{
+	struct load_client clients[THREADS] = {};
+	struct load load = {};
+	pthread_t server;
+	int i, round;
+
+	load.listener = listener_open("127.0.0.1");
+	ASSERT_LE(0, load.listener);
+	ASSERT_EQ(0, pthread_create(&server, NULL, serve_in_turns, &load));
+	for (i = 0; i < THREADS; i++) {
+		clients[i].load = &load;
+		ASSERT_EQ(0, pthread_create(&clients[i].thread, NULL,
+					    connect_in_turns, &clients[i]));
+	}
+
+	for (round = 0; round < ROUNDS; round++) {
+		load_and_turn_on(_metadata);
+		ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, 1 +
+					    counter_read(MIGRATE_SUCCESS)));
+		ASSERT_EQ(0, module_unload());
+	}
+
+	__atomic_store_n(&load.enough, true, __ATOMIC_RELAXED);
+	for (i = 0; i < THREADS; i++) {
+		ASSERT_EQ(0, pthread_join(clients[i].thread, NULL));
+		EXPECT_LT(0, clients[i].served);
+		EXPECT_EQ(0, clients[i].lost);
+	}
+
+	__atomic_store_n(&load.over, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(server, NULL));
+}
+
+int main(int argc, char **argv)
+{
+	if (!getenv("TCP_MIGRATE_KO"))
+		ksft_exit_skip("TCP_MIGRATE_KO isn't set\n");
+
+	if (sysctl_exists() && !module_loaded())
+		ksft_exit_skip(MIGRATE_REQ " is built in\n");
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * net.ipv4.tcp_migrate_req: its values, whose it is, and who may change it.
+ */
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "patience.h"
+#include "segments.h"
+
+#define NOBODY	65534
+#define CLIENTS	4
+
+FIXTURE(tcp_migrate_req) {
+};
+
+FIXTURE_SETUP(tcp_migrate_req)
+{
+	ASSERT_EQ(0, netns_enter());
+}
+
+FIXTURE_TEARDOWN(tcp_migrate_req)
+{
+}
+
+TEST_F_TIMEOUT(tcp_migrate_req, off_by_default, 120)
+{
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+}
+
+TEST_F_TIMEOUT(tcp_migrate_req, takes_0_and_1, 120)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0\n"));
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+}
+
+TEST_F_TIMEOUT(tcp_migrate_req, takes_nothing_else, 120)
+{
+	static const char * const values[] = {
+		"2", "-1", "256", "257", "x", "1x", "on", "4294967297",
+	};
+	char old[2] = "0";
+	size_t i;
+
+	for (; old[0] <= '1'; old[0]++) {
+		ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, old));
+		for (i = 0; i < ARRAY_SIZE(values); i++) {
+			EXPECT_EQ(-1, sysctl_write(MIGRATE_REQ, values[i]));
+			EXPECT_EQ(EINVAL, errno);
+			EXPECT_EQ(old[0] - '0', sysctl_read(MIGRATE_REQ))
+				TH_LOG("after \"%s\"", values[i]);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(tcp_migrate_req, one_for_each_namespace, 120)
+{
+	int first, second;
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	first = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, first);
+
+	ASSERT_EQ(0, netns_enter());
+	second = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, second);
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+
+	ASSERT_EQ(0, setns(first, CLONE_NEWNET));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
+	ASSERT_EQ(0, setns(second, CLONE_NEWNET));
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+	ASSERT_EQ(0, setns(first, CLONE_NEWNET));
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+}
+
+/* It isn't enough that some other namespace has it on. */
+TEST_F_TIMEOUT(tcp_migrate_req, counts_in_its_own_namespace_only, 120)
+{
+	int from, to, client;
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, netns_enter());
+
+	from = listener_open("127.0.0.1");
+	ASSERT_LE(0, from);
+	client = client_connect("127.0.0.1", 0);
+	ASSERT_LE(0, client);
+	to = listener_open("127.0.0.1");
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(from));
+	EXPECT_TRUE(client_reset(client));
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	client = client_connect("127.0.0.1", 1);
+	ASSERT_LE(0, client);
+	from = to;
+	to = listener_open("127.0.0.1");
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(from));
+	EXPECT_EQ(1, listener_serve(to));
+	EXPECT_TRUE(client_served(client, 1));
+}
+
+TEST_F_TIMEOUT(tcp_migrate_req, needs_rights, 120)
+{
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+	EXPECT_EQ(-1, sysctl_write(MIGRATE_REQ, "1"));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
+}
+
+/* All rights over a user namespace are none over its parent's network. */
+TEST_F_TIMEOUT(tcp_migrate_req, needs_rights_over_this_namespace, 120)
+{
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(0, unshare(CLONE_NEWUSER));
+	EXPECT_EQ(-1, sysctl_write(MIGRATE_REQ, "1"));
+	EXPECT_EQ(EACCES, errno);
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	EXPECT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
+}
+
+/*
+ * A container's whole life: connections that were migrated and not accepted,
+ * handshakes that were, and handshakes of a listener that has closed.
+ */
+static int container(int ready)
+{
+	struct peer peers[CLIENTS];
+	int clients[CLIENTS], from;
+	struct tun tun;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (netns_enter() || tun_open(&tun) || sysctl_write(MIGRATE_REQ, "1"))
+		return 1;
+
+	from = listener_open(TUN_IPV4);
+	if (clients_connect(clients, CLIENTS, TUN_IPV4) != CLIENTS ||
+	    peers_begin(peers, CLIENTS, &tun, TUN_IPV4) != CLIENTS)
+		return 1;
+
+	if (listener_open(TUN_IPV4) < 0 || close(from) ||
+	    peers_ack(peers, 1) != 1 ||
+	    counter_read(MIGRATE_SUCCESS) != CLIENTS + 1)
+		return 1;
+
+	if (write(ready, "", 1) != 1)
+		return 1;
+
+	for (;;)
+		pause();
+}
+
+/* A device in the namespace goes with it, and its peer goes with that. */
+TEST_F_TIMEOUT(tcp_migrate_req, namespace_goes_away, 120)
+{
+	char command[64], byte;
+	int ready[2], waited;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(ready));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(container(ready[1]));
+
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	snprintf(command, sizeof(command),
+		 "ip link add here type veth peer name there netns %d", pid);
+	ASSERT_EQ(0, system(command));
+	ASSERT_NE(0U, if_nametoindex("here"));
+
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	for (waited = 0; waited < PATIENCE_MS && if_nametoindex("here");
+	     waited += 10)
+		usleep(10000);
+
+	EXPECT_EQ(0U, if_nametoindex("here"));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
