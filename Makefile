@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What can be done here; "make help" lists it.
+
+# The built kernel that modules and modules_install are for.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tcp-migrate
+export CACHE
+
+VM := scripts/vm
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Replace real servers under load, without and with the module
+	$(VM) -- tools/demo/demo
+
+.PHONY: test
+test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel
+	scripts/test
+
+.PHONY: check
+check: ## The static checks of "make test" alone
+	scripts/check
+
+.PHONY: shell
+shell: ## An interactive guest with the module loaded
+	$(VM)
+
+.PHONY: modules
+modules: ## The module for the kernel built in KDIR
+	@for option in RUST TCP_MIGRATE_HOOKS; do \
+		grep -qs "^CONFIG_$$option=y" "$(KDIR)/.config" || { \
+			echo "KDIR=$(KDIR): no kernel built with CONFIG_$$option;" \
+			     "see Documentation/hooks.rst" >&2; \
+			exit 1; \
+		}; \
+	done
+	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" LLVM=1 modules
+
+.PHONY: modules_install
+modules_install: ## Install the module for the kernel built in KDIR
+	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" LLVM=1 modules_install
+
+.PHONY: clean
+clean: ## Remove what "make modules" left here; the cache stays
+	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" LLVM=1 clean
