@@ -76,6 +76,34 @@ struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
 	return rcu_dereference(sk->sk_reuseport_cb);
 }
 
+unsigned int rust_helper_sk_uid(const struct sock *sk)
+{
+	return __kuid_val(sk_uid(sk));
+}
+
+int rust_helper_sk_bound_dev_if(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_bound_dev_if);
+}
+
+bool rust_helper_sk_is_mptcp(const struct sock *sk)
+{
+	return sk_is_mptcp(sk);
+}
+
+const void *rust_helper_sk_ulp(const struct sock *sk)
+{
+	return READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
+}
+
+unsigned int rust_helper_sk_acceptq_room(const struct sock *sk)
+{
+	unsigned int len = READ_ONCE(sk->sk_ack_backlog);
+	unsigned int max = READ_ONCE(sk->sk_max_ack_backlog);
+
+	return len > max ? 0 : max - len + 1;
+}
+
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_ack_backlog);
@@ -202,6 +230,111 @@ bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse)
 	 * __reuseport_put_incoming_cpu().
 	 */
 	return READ_ONCE(reuse->incoming_cpu);
+}
+
+struct bpf_prog *rust_helper_reuseport_prog(const struct sock_reuseport *reuse)
+{
+	return rcu_dereference(reuse->prog);
+}
+
+bool rust_helper_bpf_prog_migrates(const struct bpf_prog *prog)
+{
+	return prog->expected_attach_type == BPF_SK_REUSEPORT_SELECT_OR_MIGRATE;
+}
+
+/* Programs run with bottom halves off, as for a packet. */
+struct sock *rust_helper_run_sk_reuseport(struct sock_reuseport *reuse,
+					  struct sock *sk, struct bpf_prog *prog,
+					  struct sk_buff *skb,
+					  struct sock *migrating_sk)
+{
+	struct sock *selected;
+
+	local_bh_disable();
+	selected = bpf_run_sk_reuseport(reuse, sk, prog, skb, migrating_sk,
+					migrating_sk->sk_hash);
+	local_bh_enable();
+	return selected;
+}
+
+struct sk_buff *rust_helper_empty_skb_alloc(void)
+{
+	return alloc_skb(0, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+void rust_helper_kfree_skb(struct sk_buff *skb)
+{
+	kfree_skb(skb);
+}
+
+bool rust_helper_tcp_keys_in_use(void)
+{
+#ifdef CONFIG_TCP_MD5SIG
+	if (static_branch_unlikely(&tcp_md5_needed.key))
+		return true;
+#endif
+#ifdef CONFIG_TCP_AO
+	if (static_branch_unlikely(&tcp_ao_needed.key))
+		return true;
+#endif
+	return false;
+}
+
+const struct tcp_md5sig_key *rust_helper_md5_key(const struct sock *sk,
+						 struct sock *connection)
+{
+#ifdef CONFIG_TCP_MD5SIG
+	if (connection->sk_state == TCP_NEW_SYN_RECV) {
+		struct request_sock *req = inet_reqsk(connection);
+
+		return tcp_rsk(req)->af_specific->req_md5_lookup(sk, connection);
+	}
+	return tcp_sk(connection)->af_specific->md5_lookup(sk, connection);
+#else
+	return NULL;
+#endif
+}
+
+u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes)
+{
+	u8 len = READ_ONCE(key->keylen);
+
+	/* As in tcp_md5_hash_key(): setsockopt() may change it meanwhile. */
+	data_race(memcpy(bytes, key->key, len));
+	return len;
+}
+
+const struct tcp_ao_key *rust_helper_ao_key(const struct sock *sk,
+					    struct sock *connection, int sndid,
+					    int rcvid)
+{
+#ifdef CONFIG_TCP_AO
+	if (connection->sk_state == TCP_NEW_SYN_RECV) {
+		struct request_sock *req = inet_reqsk(connection);
+
+		return tcp_rsk(req)->af_specific->ao_lookup(sk, req, sndid, rcvid);
+	}
+	return tcp_sk(connection)->af_specific->ao_lookup(sk, connection, sndid,
+							  rcvid);
+#else
+	return NULL;
+#endif
+}
+
+/* A request has begun its handshake with a certain key, or with none. */
+const struct tcp_ao_key *rust_helper_ao_key_in_use(const struct sock *sk,
+						   struct sock *connection)
+{
+#ifdef CONFIG_TCP_AO
+	if (connection->sk_state == TCP_NEW_SYN_RECV) {
+		struct request_sock *req = inet_reqsk(connection);
+
+		if (!tcp_rsk_used_ao(req))
+			return NULL;
+		return rust_helper_ao_key(sk, connection, tcp_rsk(req)->ao_keyid, -1);
+	}
+#endif
+	return rust_helper_ao_key(sk, connection, -1, -1);
 }
 
 struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req)

@@ -10,11 +10,15 @@
 
 #include <linux/types.h>
 
+struct bpf_prog;
 struct net;
 struct request_sock;
 struct request_sock_queue;
+struct sk_buff;
 struct sock;
 struct sock_reuseport;
+struct tcp_ao_key;
+struct tcp_md5sig_key;
 
 /* Reference counts of sockets and requests */
 bool rust_helper_sock_hold_not_zero(struct sock *sk);
@@ -32,7 +36,12 @@ unsigned char rust_helper_sk_state_load(const struct sock *sk);
 int rust_helper_sk_incoming_cpu(const struct sock *sk);
 struct net *rust_helper_sock_net(const struct sock *sk);
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
+unsigned int rust_helper_sk_uid(const struct sock *sk);
+int rust_helper_sk_bound_dev_if(const struct sock *sk);
+bool rust_helper_sk_is_mptcp(const struct sock *sk);
+const void *rust_helper_sk_ulp(const struct sock *sk);
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);
+unsigned int rust_helper_sk_acceptq_room(const struct sock *sk);
 void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n);
 void rust_helper_sk_data_ready(struct sock *sk, unsigned int n);
 
@@ -58,6 +67,27 @@ u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse);
 struct sock *rust_helper_reuseport_sock(const struct sock_reuseport *reuse,
 					unsigned int i);
 bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse);
+struct bpf_prog *rust_helper_reuseport_prog(const struct sock_reuseport *reuse);
+
+/* Programs, and what they look at */
+bool rust_helper_bpf_prog_migrates(const struct bpf_prog *prog);
+struct sock *rust_helper_run_sk_reuseport(struct sock_reuseport *reuse,
+					  struct sock *sk, struct bpf_prog *prog,
+					  struct sk_buff *skb,
+					  struct sock *migrating_sk);
+struct sk_buff *rust_helper_empty_skb_alloc(void);
+void rust_helper_kfree_skb(struct sk_buff *skb);
+
+/* Keys. @connection is a request or a child, whose peer is looked up. */
+bool rust_helper_tcp_keys_in_use(void);
+const struct tcp_md5sig_key *rust_helper_md5_key(const struct sock *sk,
+						 struct sock *connection);
+u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes);
+const struct tcp_ao_key *rust_helper_ao_key(const struct sock *sk,
+					    struct sock *connection, int sndid,
+					    int rcvid);
+const struct tcp_ao_key *rust_helper_ao_key_in_use(const struct sock *sk,
+						   struct sock *connection);
 
 /* Requests */
 struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req);

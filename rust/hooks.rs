@@ -11,6 +11,8 @@ use crate::{
         ExpiringRequest,
         Listener,
         NewChild,
+        Packet,
+        Program,
         Request, //
     },
 };
@@ -33,9 +35,10 @@ use kernel::{
 /// What decides and carries out migrations.
 #[vtable]
 pub(crate) trait Operations: 'static {
-    /// `listener` leaves the listening section of its group. Whether its
-    /// requests will need the group. Called with `reuseport_lock` held.
-    fn keep_closed(_listener: &Listener) -> bool {
+    /// `listener` leaves the listening section of its group, which has a program
+    /// or none. Whether its requests will need the group. Called with
+    /// `reuseport_lock` held.
+    fn keep_closed(_listener: &Listener, _program: Option<&Program>) -> bool {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
@@ -46,9 +49,14 @@ pub(crate) trait Operations: 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// A live listener for `req`, which was found to belong to `closed`. Called
-    /// in softirq.
-    fn select(_closed: &Listener, _req: &Request, _rcu: &rcu::Guard) -> Option<ARef<Listener>> {
+    /// A live listener for `req`, which was found to belong to `closed`. Programs
+    /// are shown `packet`. Called in softirq.
+    fn select(
+        _closed: &Listener,
+        _req: &Request,
+        _packet: Packet<'_>,
+        _rcu: &rcu::Guard,
+    ) -> Option<ARef<Listener>> {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
@@ -99,13 +107,18 @@ impl<T: Operations> Adapter<T> {
     ///
     /// # Safety
     ///
-    /// `sk` must be a TCP listener, with `reuseport_lock` held.
+    /// `sk` must be a TCP listener, and `prog` its group's program or null, with
+    /// `reuseport_lock` held.
     unsafe extern "C" fn keep_closed(
         sk: *mut bindings::sock,
-        _prog: *mut bindings::bpf_prog,
+        prog: *mut bindings::bpf_prog,
     ) -> bool {
         // SAFETY: The kernel passes a TCP listener that it holds.
-        T::keep_closed(unsafe { Listener::from_raw(sk) })
+        let listener = unsafe { Listener::from_raw(sk) };
+        // SAFETY: The lock keeps the program attached.
+        let program = NonNull::new(prog).map(|prog| unsafe { Program::from_raw(prog) });
+
+        T::keep_closed(listener, program)
     }
 
     /// Calls [`Operations::listen_stop`].
@@ -123,11 +136,12 @@ impl<T: Operations> Adapter<T> {
     ///
     /// # Safety
     ///
-    /// `sk` must be the listener of `req`, read under RCU, and `req` referenced.
+    /// `sk` must be the listener of `req`, read under RCU, `req` referenced, and
+    /// `skb` the segment that has arrived or null.
     unsafe extern "C" fn select(
         sk: *mut bindings::sock,
         req: *mut bindings::request_sock,
-        _skb: *mut bindings::sk_buff,
+        skb: *mut bindings::sk_buff,
     ) -> *mut bindings::sock {
         let rcu = rcu::read_lock();
         // SAFETY: The kernel passes the listener that it read from the request,
@@ -136,7 +150,10 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: The kernel passes a request that it has a reference on.
         let req = unsafe { Request::from_raw(req) };
 
-        T::select(closed, req, &rcu).map_or(ptr::null_mut(), Listener::into_raw)
+        // SAFETY: The kernel passes a segment that it keeps, or none.
+        let packet = unsafe { Packet::from_raw(skb) };
+
+        T::select(closed, req, packet, &rcu).map_or(ptr::null_mut(), Listener::into_raw)
     }
 
     /// Calls [`Operations::complete`].

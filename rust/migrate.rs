@@ -16,12 +16,16 @@ mod request;
 use crate::{
     hooks::Operations,
     net::{
+        Connection,
         ExpiringRequest,
         Group,
         Listener,
         NewChild,
+        Packet,
         PerNamespace,
-        Request, //
+        Program,
+        Request,
+        Verdict, //
     },
     sysctl::Settings, //
 };
@@ -38,16 +42,21 @@ pub(crate) struct Migration;
 
 #[vtable]
 impl Operations for Migration {
-    fn keep_closed(listener: &Listener) -> bool {
-        wanted(listener)
+    fn keep_closed(listener: &Listener, program: Option<&Program>) -> bool {
+        wanted(listener, program)
     }
 
     fn listen_stop(listener: &Listener) {
         queue::listen_stop(listener)
     }
 
-    fn select(closed: &Listener, req: &Request, rcu: &rcu::Guard) -> Option<ARef<Listener>> {
-        request::select(closed, req, rcu)
+    fn select(
+        closed: &Listener,
+        req: &Request,
+        packet: Packet<'_>,
+        rcu: &rcu::Guard,
+    ) -> Option<ARef<Listener>> {
+        request::select(closed, req.connection(), packet, rcu)
     }
 
     fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
@@ -65,9 +74,10 @@ impl Operations for Migration {
     }
 }
 
-/// Whether the connections of a listener that has stopped are to be migrated.
-fn wanted(listener: &Listener) -> bool {
-    Settings::of(listener.namespace()).migrate_req()
+/// Whether the connections of a listener that has stopped are to be migrated: by
+/// the setting of its namespace, or because its group has a program for that.
+fn wanted(listener: &Listener, program: Option<&Program>) -> bool {
+    Settings::of(listener.namespace()).migrate_req() || program.is_some_and(Program::migrates)
 }
 
 /// The group of a listener that has stopped, if its connections are to be
@@ -78,9 +88,27 @@ fn wanted(listener: &Listener) -> bool {
 fn group<'a>(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Group<'a>>> {
     let group = closed.group(rcu)?;
 
-    Some(if wanted(closed) {
+    Some(if wanted(closed, group.migrate_program()) {
         Ok(group)
     } else {
         Err(EPERM)
     })
+}
+
+/// Chooses a live listener for a connection of `former`: the one that the
+/// group's program says, where there's one, and by hash where it doesn't.
+fn choose(
+    group: &Group<'_>,
+    former: &Listener,
+    connection: Connection<'_>,
+    packet: &mut Packet<'_>,
+) -> Option<ARef<Listener>> {
+    if let Some(program) = group.migrate_program() {
+        match program.run(group, former, connection, packet) {
+            Verdict::Listener(listener) => return Some(listener),
+            Verdict::Any => (),
+            Verdict::Cancel => return None,
+        }
+    }
+    group.select(former, connection)
 }

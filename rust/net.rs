@@ -3,24 +3,34 @@
 //! Safe wrappers of the networking stack's objects, as far as this module needs
 //! them.
 
+mod connection;
 mod context;
 mod group;
+mod keys;
 mod listener;
 mod namespace;
+mod program;
 mod queue;
 mod request;
 
 pub(crate) use self::{
+    connection::Connection,
     context::{
         cond_resched_unless_bpf,
         this_cpu, //
     },
     group::Group,
+    keys::in_use as keys_in_use,
     listener::Listener,
     namespace::{
         Namespace,
         PerNamespace,
         PernetOperations, //
+    },
+    program::{
+        Packet,
+        Program,
+        Verdict, //
     },
     queue::{
         AcceptQueue,

@@ -11,8 +11,11 @@
 use crate::{
     net::{
         cond_resched_unless_bpf,
+        keys_in_use,
         Batch,
+        Group,
         Listener,
+        Packet,
         TakenQueue, //
     },
     policy::select, //
@@ -46,7 +49,8 @@ pub(super) fn listen_stop(closed: &Listener) {
     }
 
     let mut queue = TakenQueue::take(closed);
-    while !queue.is_empty() && move_chunk(closed, &mut queue).is_ok() {
+    let mut packet = Packet::empty();
+    while !queue.is_empty() && move_chunk(closed, &mut queue, &mut packet).is_ok() {
         cond_resched_unless_bpf();
     }
 
@@ -55,9 +59,49 @@ pub(super) fn listen_stop(closed: &Listener) {
 }
 
 /// Moves up to [`CHUNK`] requests from the front of `queue`.
-fn move_chunk(closed: &Listener, queue: &mut TakenQueue<'_>) -> Result<(), NoListener> {
+fn move_chunk(
+    closed: &Listener,
+    queue: &mut TakenQueue<'_>,
+    packet: &mut Packet<'_>,
+) -> Result<(), NoListener> {
     let rcu = rcu::read_lock();
     let group = closed.group(&rcu).ok_or(NoListener)?;
+
+    if group.migrate_program().is_some() || keys_in_use() {
+        move_one_by_one(closed, &group, queue, packet);
+        Ok(())
+    } else {
+        move_in_batches(closed, &group, queue)
+    }
+}
+
+/// Where what one connection may do says nothing about another.
+fn move_one_by_one(
+    closed: &Listener,
+    group: &Group<'_>,
+    queue: &mut TakenQueue<'_>,
+    packet: &mut Packet<'_>,
+) {
+    for _ in 0..CHUNK {
+        let Some(req) = queue.pop() else { break };
+        let Some(to) = super::choose(group, closed, req.connection(), packet) else {
+            queue.keep(req);
+            continue;
+        };
+        let mut batch = Batch::new(to);
+
+        queue.add(&mut batch, req);
+        queue.send(batch);
+    }
+}
+
+/// Where all connections that a listener was selected for by the same key may
+/// go to it.
+fn move_in_batches(
+    closed: &Listener,
+    group: &Group<'_>,
+    queue: &mut TakenQueue<'_>,
+) -> Result<(), NoListener> {
     let (listeners, by_cpu) = (group.len(), group.has_incoming_cpu());
     // By what their listener was selected by.
     let mut batches = [const { None::<(u32, Batch)> }; BATCHES];
@@ -65,19 +109,20 @@ fn move_chunk(closed: &Listener, queue: &mut TakenQueue<'_>) -> Result<(), NoLis
 
     for _ in 0..CHUNK {
         let Some(req) = queue.pop() else { break };
-        let mut key = u32::from(select::first(req.hash(), listeners));
+        let connection = req.connection();
+        let mut key = u32::from(select::first(connection.hash(), listeners));
 
         if by_cpu {
-            key |= (req.incoming_cpu() as u32) << u16::BITS;
+            key |= (connection.incoming_cpu() as u32) << u16::BITS;
         }
 
         let place = &mut batches[key as usize % BATCHES];
-        if !matches!(place, Some((k, _)) if *k == key) {
+        if !matches!(place, Some((k, batch)) if *k == key && !batch.is_full()) {
             if let Some((_, batch)) = place.take() {
                 queue.send(batch);
             }
             *place = group
-                .select(req.hash(), req.incoming_cpu())
+                .select(closed, connection)
                 .map(|to| (key, Batch::new(to)));
         }
 

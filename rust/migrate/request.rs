@@ -3,11 +3,11 @@
 //! Requests whose listener has stopped during their handshake.
 
 use crate::net::{
-    this_cpu,
+    Connection,
     ExpiringRequest,
     Listener,
     NewChild,
-    Request, //
+    Packet, //
 };
 use core::ptr;
 use kernel::{
@@ -17,18 +17,18 @@ use kernel::{
     }, //
 };
 
-/// Chooses a live listener for `req` in the group of `closed`, at its final ACK
-/// or its SYN+ACK timer; what stands in for `reuseport_migrate_sock()`.
-pub(super) fn select(closed: &Listener, req: &Request, rcu: &rcu::Guard) -> Option<ARef<Listener>> {
-    select_in_group(closed, req.hash(), rcu)
-}
-
-/// Chooses a live listener in the group of `closed` for a connection with this
-/// hash, and counts a failure to find one.
-fn select_in_group(closed: &Listener, hash: u32, rcu: &rcu::Guard) -> Option<ARef<Listener>> {
+/// Chooses a live listener for a connection in the group of `closed`, at its
+/// final ACK or its SYN+ACK timer, and counts a failure to find one; what stands
+/// in for `reuseport_migrate_sock()`.
+pub(super) fn select(
+    closed: &Listener,
+    connection: Connection<'_>,
+    mut packet: Packet<'_>,
+    rcu: &rcu::Guard,
+) -> Option<ARef<Listener>> {
     let selected = super::group(closed, rcu)?
         .ok()
-        .and_then(|group| group.select(hash, this_cpu()));
+        .and_then(|group| super::choose(&group, closed, connection, &mut packet));
 
     if selected.is_none() {
         closed.namespace().add_failed(1);
@@ -58,7 +58,7 @@ pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Gua
             return true;
         }
 
-        to = match select_in_group(former, child.hash(), rcu) {
+        to = match select(former, child.connection(), Packet::empty(), rcu) {
             Some(to) => to,
             None => return false,
         };

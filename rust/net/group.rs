@@ -4,7 +4,11 @@
 //!
 //! C header: [`include/net/sock_reuseport.h`](srctree/include/net/sock_reuseport.h)
 
-use super::Listener;
+use super::{
+    Connection,
+    Listener,
+    Program, //
+};
 use crate::{
     bindings,
     policy::select::{self, Candidate}, //
@@ -49,6 +53,22 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// The C object.
+    pub(super) fn as_raw(&self) -> *mut bindings::sock_reuseport {
+        self.reuse.as_ptr()
+    }
+
+    /// The program that is asked where connections go when they are migrated.
+    pub(crate) fn migrate_program(&self) -> Option<&'a Program> {
+        // SAFETY: Valid by the type invariant, in an RCU read section.
+        let prog = NonNull::new(unsafe { bindings::reuseport_prog(self.reuse.as_ptr()) })?;
+        // SAFETY: Read under RCU; programs are freed a grace period after they
+        // have been detached.
+        let prog = unsafe { Program::from_raw(prog) };
+
+        prog.migrates().then_some(prog)
+    }
+
     /// How many listeners the group has, those that have stopped not counted.
     pub(crate) fn len(&self) -> u16 {
         // SAFETY: Valid by the type invariant.
@@ -70,24 +90,29 @@ impl<'a> Group<'a> {
         unsafe { Listener::from_raw(bindings::reuseport_sock(self.reuse.as_ptr(), u32::from(i))) }
     }
 
-    /// Chooses a live listener for a connection with this hash that came in on
-    /// `cpu`. `None` when no listener of the group is alive.
+    /// Chooses a live listener for a connection of `former`. `None` when no
+    /// listener of the group that may have it is alive.
     ///
     /// A listener leaves the group before its state changes. So when one that has
     /// stopped is seen here, the group is another by now, and perhaps with a
     /// listener that has only just joined: it's looked at again.
-    pub(crate) fn select(&self, hash: u32, cpu: i32) -> Option<ARef<Listener>> {
-        let cpu = self.has_incoming_cpu().then_some(cpu);
+    pub(crate) fn select(
+        &self,
+        former: &Listener,
+        connection: Connection<'_>,
+    ) -> Option<ARef<Listener>> {
+        let cpu = self.has_incoming_cpu().then(|| connection.incoming_cpu());
 
         for _ in 0..ATTEMPTS {
             let mut stopped = false;
-            let selected = select::select(hash, self.len(), cpu, |i| {
-                let listener = self.socket(i).get().filter(|l| l.is_listening());
+            let selected = select::select(connection.hash(), self.len(), |i| {
+                let listener = self.socket(i);
 
-                stopped |= listener.is_none();
-                listener.map(|listener| Candidate {
-                    cpu: listener.incoming_cpu(),
-                    listener,
+                stopped |= !listener.is_listening();
+                Some(Candidate {
+                    has_room: !listener.accept_queue().is_full(),
+                    on_cpu: cpu.is_none_or(|cpu| cpu == listener.incoming_cpu()),
+                    listener: listener.get_for(former, connection)?,
                 })
             });
 

@@ -7,12 +7,14 @@
 
 use super::{
     AcceptQueue,
+    Connection,
     Group,
     Namespace, //
 };
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
+    prelude::*,
     sync::{
         aref::{
             ARef,
@@ -34,6 +36,20 @@ mod put {
     pub(super) const PENDING: u8 = 1;
     /// As [`PENDING`], and another grace period has been asked for.
     pub(super) const AGAIN: u8 = 2;
+}
+
+/// What two listeners must have in common for one to take the other's
+/// connections.
+#[derive(PartialEq, Eq)]
+struct Identity {
+    /// The owner, `sk_uid`.
+    uid: u32,
+    /// The index of the device that the socket is bound to, or 0.
+    device: i32,
+    /// Whether it's the TCP part of a MPTCP socket.
+    mptcp: bool,
+    /// The upper layer's ops, or null; only compared.
+    ulp: *const c_void,
 }
 
 /// A TCP socket that listens, or that has stopped listening.
@@ -75,8 +91,40 @@ impl Listener {
         self.0.get()
     }
 
+    /// Takes a reference, if the listener is alive and may have a connection of
+    /// `former`.
+    pub(crate) fn get_for(
+        &self,
+        former: &Listener,
+        connection: Connection<'_>,
+    ) -> Option<ARef<Self>> {
+        let may = self.is_listening()
+            && self.identity() == former.identity()
+            && connection.keys_match(former, self);
+
+        if may {
+            self.get()
+        } else {
+            None
+        }
+    }
+
+    /// What can change after bind(), which has seen to it that the listeners of
+    /// a group have everything else in common.
+    fn identity(&self) -> Identity {
+        // SAFETY: Valid by the type invariant.
+        unsafe {
+            Identity {
+                uid: bindings::sk_uid(self.as_raw()),
+                device: bindings::sk_bound_dev_if(self.as_raw()),
+                mptcp: bindings::sk_is_mptcp(self.as_raw()),
+                ulp: bindings::sk_ulp(self.as_raw()),
+            }
+        }
+    }
+
     /// Takes a reference, unless the last one is gone already.
-    pub(crate) fn get(&self) -> Option<ARef<Self>> {
+    fn get(&self) -> Option<ARef<Self>> {
         // SAFETY: Valid by the type invariant.
         if !unsafe { bindings::sock_hold_not_zero(self.as_raw()) } {
             return None;

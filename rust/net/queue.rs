@@ -18,10 +18,7 @@ use core::{
         NonNull, //
     }, //
 };
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
-};
+use kernel::sync::aref::ARef;
 
 /// A list of queued requests that is in nobody's queue.
 ///
@@ -94,6 +91,18 @@ impl RequestList {
         self.len += 1;
     }
 
+    /// Takes off all but the first `n` requests.
+    #[cold]
+    fn split_off(&mut self, n: u32) -> RequestList {
+        let mut first = RequestList::new();
+
+        for _ in 0..n {
+            let Some(req) = self.pop() else { break };
+            first.push(req);
+        }
+        mem::replace(self, first)
+    }
+
     /// Adds a request at the beginning.
     pub(crate) fn push_front(&mut self, req: QueuedRequest) {
         let mut front = RequestList::new();
@@ -155,6 +164,18 @@ impl<'a> AcceptQueue<'a> {
     pub(crate) fn len(&self) -> u32 {
         // SAFETY: A listener is valid, by its type invariant.
         unsafe { bindings::sk_ack_backlog(self.listener.as_raw()) }
+    }
+
+    /// Whether a SYN would be dropped for that there are as many as the backlog
+    /// allows, `sk_acceptq_is_full()`.
+    pub(crate) fn is_full(&self) -> bool {
+        self.room() == 0
+    }
+
+    /// How many more there may be.
+    fn room(&self) -> u32 {
+        // SAFETY: A listener is valid, by its type invariant.
+        unsafe { bindings::sk_acceptq_room(self.listener.as_raw()) }
     }
 
     fn lock(&'a self) -> QueueGuard<'a> {
@@ -231,16 +252,40 @@ impl Drop for QueueGuard<'_> {
 pub(crate) struct Batch {
     to: ARef<Listener>,
     list: RequestList,
+    /// How many its listener had room for. No number bounds it that was full, as
+    /// all were then that could be chosen.
+    room: u32,
+}
+
+/// What has become of a [`Batch`].
+struct Appended {
+    to: ARef<Listener>,
+    /// How many requests its listener has now.
+    n: u32,
+    /// The requests that it had no room for, or all if it has stopped; they name
+    /// the former listener again.
+    rest: RequestList,
 }
 
 impl Batch {
     /// An empty batch for `to`.
     pub(crate) fn new(to: ARef<Listener>) -> Self {
+        let room = match to.accept_queue().room() {
+            0 => u32::MAX,
+            room => room,
+        };
+
         // INVARIANT: Empty.
         Self {
             to,
             list: RequestList::new(),
+            room,
         }
+    }
+
+    /// Whether it's as large as its listener has room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= self.room
     }
 
     /// Adds a request, which names the batch's listener from now on.
@@ -258,46 +303,64 @@ impl Batch {
         self.list.push(req);
     }
 
-    /// Queues the requests on their listener, with one lock and one change of
-    /// its reference count. Each owns a reference on that listener then, and has
-    /// left the one on `former` to the caller.
-    ///
-    /// Returns the listener, which has not been told yet, and how many there
-    /// were; or, when it has stopped meanwhile, the requests, which name
-    /// `former` again.
+    /// Queues the requests on their listener as far as it has room, with one
+    /// lock and one change of its reference count. Each owns a reference on that
+    /// listener then, and has left the one on `former` to the caller, who tells
+    /// the listener.
     ///
     /// # Safety
     ///
     /// Each request must own a reference on `former`.
-    unsafe fn append(self, former: &Listener) -> Result<(ARef<Listener>, u32), RequestList> {
-        let Self { to, mut list } = self;
-        let n = list.len();
+    unsafe fn append(self, former: &Listener) -> Appended {
+        let Self { to, list, room } = self;
+        let (mut list, mut rest) = (RequestList::new(), list);
         let queue = to.accept_queue();
         let mut guard = queue.lock();
 
         if to.is_listening() {
+            let room = if room == u32::MAX { room } else { queue.room() };
+
+            mem::swap(&mut list, &mut rest);
+            if list.len() > room {
+                rest = list.split_off(room);
+            }
+        }
+        let n = list.len();
+        if n > 0 {
             // SAFETY: Valid, and referenced by the batch.
             unsafe { bindings::sock_hold_many(to.as_raw(), n) };
             guard.append(list);
-            drop(guard);
-            return Ok((to, n));
         }
         drop(guard);
 
-        let mut back = RequestList::new();
-        while let Some(mut req) = list.pop() {
+        if !rest.is_empty() {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::give_back(&to, &mut rest, former) };
+        }
+        Appended { to, n, rest }
+    }
+
+    /// Has the requests name `former` again.
+    ///
+    /// # Safety
+    ///
+    /// Each request must own a reference on `former`.
+    #[cold]
+    unsafe fn give_back(to: &ARef<Listener>, rest: &mut RequestList, former: &Listener) {
+        for _ in 0..rest.len() {
+            let Some(mut req) = rest.pop() else { break };
+
             // SAFETY: The request has a reference on its former listener. A Fast
             // Open child is locked still, by the requirements of `push`.
             unsafe { req.set_listener(former) };
-            back.push(req);
+            rest.push(req);
         }
 
         // Others may have read `to` from a request until now.
-        let to = ARef::into_raw(to);
-        // SAFETY: The batch's own reference, given up by `into_raw`; nobody else
-        // puts it, so that it keeps the listener valid meanwhile.
+        let to = ARef::into_raw(to.clone());
+        // SAFETY: A reference of our own, given up by `into_raw`; the caller's
+        // keeps the listener valid meanwhile.
         unsafe { to.as_ref().put_deferred(1) };
-        Err(back)
     }
 }
 
@@ -390,20 +453,17 @@ impl<'a> TakenQueue<'a> {
     }
 
     /// Appends a batch of this queue's requests to its listener's queue, and
-    /// tells the application. If the listener has stopped meanwhile, the
-    /// requests are left again.
+    /// tells the application. What the listener doesn't take is left again.
     pub(crate) fn send(&mut self, batch: Batch) {
         // SAFETY: By the type invariant, and `own` in `pop`.
-        match unsafe { batch.append(self.former) } {
-            Ok((to, n)) => {
-                // INVARIANT: `append` has left the references.
-                self.sent += n;
-                if n > 0 {
-                    to.data_ready(n);
-                }
-            }
-            Err(back) => self.left.prepend(back),
+        let Appended { to, n, rest } = unsafe { batch.append(self.former) };
+
+        // INVARIANT: `append` has left the references.
+        self.sent += n;
+        if n > 0 {
+            to.data_ready(n);
         }
+        self.left.prepend(rest);
     }
 }
 
@@ -426,7 +486,7 @@ impl Drop for TakenQueue<'_> {
 
 impl NewChild<'_> {
     /// Queues the child on `to`, which is returned, or fails when that has
-    /// stopped.
+    /// stopped, or has become full.
     pub(crate) fn queue_on(&self, to: ARef<Listener>) -> Option<ARef<Listener>> {
         let mut batch = Batch::new(to);
 
@@ -435,18 +495,16 @@ impl NewChild<'_> {
 
         // SAFETY: The request has a reference on its listener, by the type
         // invariant.
-        match unsafe { batch.append(self.former()) } {
-            Ok((to, n)) => {
-                // SAFETY: The request's reference, which `append` has left; the
-                // caller is in an RCU read section that is older.
-                unsafe { self.former().put_deferred(n) };
-                Some(to)
-            }
-            Err(_back) => {
-                // The list owns nothing that has to be put.
-                self.not_queued();
-                None
-            }
+        let Appended { to, n, .. } = unsafe { batch.append(self.former()) };
+
+        if n == 0 {
+            // The list owns nothing that has to be put.
+            self.not_queued();
+            return None;
         }
+        // SAFETY: The request's reference, which `append` has left; the caller
+        // is in an RCU read section that is older.
+        unsafe { self.former().put_deferred(n) };
+        Some(to)
     }
 }

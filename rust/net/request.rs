@@ -5,7 +5,10 @@
 //! C headers: [`include/net/request_sock.h`](srctree/include/net/request_sock.h),
 //! [`include/linux/tcp.h`](srctree/include/linux/tcp.h)
 
-use super::Listener;
+use super::{
+    Connection,
+    Listener, //
+};
 use crate::bindings;
 use core::{
     mem::offset_of,
@@ -31,16 +34,6 @@ const _: () = {
     assert!(offset_of!(bindings::request_sock, __req_common) == 0);
     assert!(offset_of!(bindings::tcp_request_sock, req) == 0);
 };
-
-/// Where a socket or request keeps the hash of its addresses and ports.
-///
-/// # Safety
-///
-/// `sk` must be a valid socket or request.
-unsafe fn skc_hash(sk: *mut bindings::sock_common) -> *mut u32 {
-    // SAFETY: The offset is the field's, by the safety requirements.
-    unsafe { sk.byte_add(bindings::SKC_HASH_OFFSET).cast() }
-}
 
 /// Where a request keeps its listener.
 ///
@@ -76,11 +69,10 @@ impl Request {
         self.0.get()
     }
 
-    /// The hash of the connection's addresses and ports.
-    pub(crate) fn hash(&self) -> u32 {
-        // SAFETY: Valid by the type invariant; set before the request was
-        // hashed and never changed.
-        unsafe { *skc_hash(self.as_raw().cast()) }
+    /// The connection that it may become.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        // SAFETY: Valid by the type invariant, and in TCP_NEW_SYN_RECV.
+        unsafe { Connection::from_raw(NonNull::new_unchecked(self.as_raw()).cast()) }
     }
 }
 
@@ -205,22 +197,11 @@ impl QueuedRequest {
         self.0
     }
 
-    fn child(&self) -> *mut bindings::sock_common {
-        // SAFETY: Valid by the type invariant; a `struct sock` begins with a
-        // `struct sock_common`.
-        unsafe { (*self.0.as_ptr()).sk.cast() }
-    }
-
-    /// The hash of the connection's addresses and ports.
-    pub(crate) fn hash(&self) -> u32 {
-        // SAFETY: The child is valid by the type invariant, and hashed.
-        unsafe { *skc_hash(self.child()) }
-    }
-
-    /// The CPU on which the child's last segment came in.
-    pub(crate) fn incoming_cpu(&self) -> i32 {
-        // SAFETY: The child is valid by the type invariant.
-        unsafe { bindings::sk_incoming_cpu(self.child().cast()) }
+    /// The connection, which is the child's.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        // SAFETY: By the type invariant the request and its child are valid, and
+        // it has one.
+        unsafe { Connection::from_raw(NonNull::new_unchecked((*self.0.as_ptr()).sk)) }
     }
 
     /// Whether the child, in TCP_SYN_RECV, still points to the request. Once
@@ -234,7 +215,7 @@ impl QueuedRequest {
 
     /// Locks the child, unless a process owns it.
     pub(crate) fn lock_child(&self) -> Option<ChildGuard> {
-        let child = self.child().cast();
+        let child = self.connection().as_raw();
 
         // SAFETY: The child is valid by the type invariant.
         //
@@ -367,10 +348,10 @@ impl<'a> NewChild<'a> {
         self.former
     }
 
-    /// The hash of the connection's addresses and ports.
-    pub(crate) fn hash(&self) -> u32 {
+    /// The connection, which is the child's.
+    pub(crate) fn connection(&self) -> Connection<'_> {
         // SAFETY: The child is valid by the type invariant, and hashed.
-        unsafe { *skc_hash(self.child.as_ptr().cast()) }
+        unsafe { Connection::from_raw(self.child) }
     }
 
     /// The request, with its child.

@@ -2,12 +2,15 @@
 
 //! The choice of one listener among those of a group.
 
-/// A listener that could take a connection.
+/// A listener that may take a connection.
 pub(crate) struct Candidate<T> {
     /// The listener.
     pub(crate) listener: T,
-    /// Its `SO_INCOMING_CPU`, or a negative number.
-    pub(crate) cpu: i32,
+    /// Whether its accept queue is below its backlog.
+    pub(crate) has_room: bool,
+    /// Whether it's meant for the connection's CPU, or the group makes no
+    /// difference between CPUs.
+    pub(crate) on_cpu: bool,
 }
 
 /// The position in a group of `n` listeners, at least 1, at which the search
@@ -18,17 +21,18 @@ pub(crate) fn first(hash: u32, n: u16) -> u16 {
     ((u64::from(hash) * u64::from(n)) >> 32) as u16
 }
 
-/// Chooses among `n` listeners for a connection with this hash: the first from
-/// [`first`] on, round the group, for which `probe` has a candidate.
+/// Chooses among `n` listeners for a connection with this hash: from [`first`]
+/// on, round the group, the first with room on its CPU for which `probe` has a
+/// candidate.
 ///
-/// With a `cpu`, the first whose `SO_INCOMING_CPU` that is, if there is one.
+/// Without one of these, the first with room; without one of those, the first on
+/// its CPU, or else the first.
 pub(crate) fn select<T>(
     hash: u32,
     n: u16,
-    cpu: Option<i32>,
     mut probe: impl FnMut(u16) -> Option<Candidate<T>>,
 ) -> Option<T> {
-    let mut fallback = None;
+    let mut best = None::<Candidate<T>>;
 
     if n == 0 {
         return None;
@@ -38,12 +42,21 @@ pub(crate) fn select<T>(
     for i in (start..n).chain(0..start) {
         let Some(candidate) = probe(i) else { continue };
 
-        match cpu {
-            Some(cpu) if cpu != candidate.cpu => {
-                fallback.get_or_insert(candidate.listener);
-            }
-            _ => return Some(candidate.listener),
+        if candidate.rank() == BEST {
+            return Some(candidate.listener);
+        }
+        if best.as_ref().is_none_or(|b| b.rank() < candidate.rank()) {
+            best = Some(candidate);
         }
     }
-    fallback
+    best.map(|candidate| candidate.listener)
+}
+
+/// The rank of a candidate that no other can beat.
+const BEST: (bool, bool) = (true, true);
+
+impl<T> Candidate<T> {
+    fn rank(&self) -> (bool, bool) {
+        (self.has_room, self.on_cpu)
+    }
 }

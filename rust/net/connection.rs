@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Connections that look for a listener.
+
+use super::{
+    keys,
+    this_cpu,
+    Listener, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+/// `TCP_NEW_SYN_RECV` of `include/net/tcp_states.h`.
+const TCP_NEW_SYN_RECV: u8 = 12;
+
+/// A connection whose listener has stopped: a request in `TCP_NEW_SYN_RECV`, or a
+/// child that nobody has accepted.
+///
+/// # Invariants
+///
+/// `sk` is valid for `'a`. It's a request as long as its state says so, which
+/// never changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Connection<'a> {
+    sk: NonNull<bindings::sock>,
+    _owner: PhantomData<&'a ()>,
+}
+
+impl Connection<'_> {
+    /// Wraps a pointer to a request, cast to what it shares with sockets, or to
+    /// a child.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be what the type invariant says.
+    pub(super) unsafe fn from_raw(sk: NonNull<bindings::sock>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            sk,
+            _owner: PhantomData,
+        }
+    }
+
+    /// The C object.
+    pub(super) fn as_raw(&self) -> *mut bindings::sock {
+        self.sk.as_ptr()
+    }
+
+    /// The hash of the connection's addresses and ports.
+    pub(crate) fn hash(&self) -> u32 {
+        // SAFETY: Valid by the type invariant, and the offset is the field's. It
+        // was set before the socket or request was hashed, and never changes.
+        unsafe { *self.sk.as_ptr().byte_add(bindings::SKC_HASH_OFFSET).cast() }
+    }
+
+    /// The CPU on which its last segment came in, or for a request the one
+    /// that this runs on.
+    pub(crate) fn incoming_cpu(&self) -> i32 {
+        if self.is_request() {
+            return this_cpu();
+        }
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_incoming_cpu(self.sk.as_ptr()) }
+    }
+
+    fn is_request(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_state_load(self.sk.as_ptr()) == TCP_NEW_SYN_RECV }
+    }
+
+    /// Whether `to` may have the connection, as far as it's authenticated: with
+    /// the key that `to` has for the peer, or by nobody's. A child has keys of
+    /// its own; a request has been using those of `former`.
+    pub(crate) fn keys_match(&self, former: &Listener, to: &Listener) -> bool {
+        if !keys::in_use() {
+            return true;
+        }
+
+        let sk = self.sk.as_ptr();
+        let holder = if self.is_request() {
+            former.as_raw()
+        } else {
+            sk
+        };
+
+        // SAFETY: Both are valid, the former by the type invariant and the
+        // latter by that of a listener.
+        unsafe { keys::match_for(sk, holder, to.as_raw()) }
+    }
+}

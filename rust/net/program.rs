@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF programs that choose a listener.
+//!
+//! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
+
+use super::{
+    Connection,
+    Group,
+    Listener, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    error::from_err_ptr,
+    sync::aref::ARef,
+    types::Opaque, //
+};
+
+/// A program attached to a group, `struct bpf_prog`.
+///
+/// # Invariants
+///
+/// Valid as long as a reference to this type exists.
+#[repr(transparent)]
+pub(crate) struct Program(Opaque<bindings::bpf_prog>);
+
+/// What a program says about a connection.
+pub(crate) enum Verdict {
+    /// This listener is to have it, `bpf_sk_select_reuseport()`.
+    Listener(ARef<Listener>),
+    /// Any listener may have it: the program has chosen none, or one that can't
+    /// take it.
+    Any,
+    /// None is to have it, `SK_DROP`.
+    Cancel,
+}
+
+impl Program {
+    /// Wraps a pointer to a program.
+    ///
+    /// # Safety
+    ///
+    /// `prog` must be what the type invariant says, for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(prog: NonNull<bindings::bpf_prog>) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { prog.cast().as_ref() }
+    }
+
+    /// Whether the program chooses among listeners for migration, too:
+    /// `BPF_SK_REUSEPORT_SELECT_OR_MIGRATE`.
+    pub(crate) fn migrates(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::bpf_prog_migrates(self.0.get()) }
+    }
+
+    /// Asks the program, which [`Program::migrates`], where a connection of
+    /// `former` is to go. It sees `packet`; without memory for one, it's as if it
+    /// said [`Verdict::Cancel`].
+    pub(crate) fn run(
+        &self,
+        group: &Group<'_>,
+        former: &Listener,
+        connection: Connection<'_>,
+        packet: &mut Packet<'_>,
+    ) -> Verdict {
+        let Some(skb) = packet.get() else {
+            return Verdict::Cancel;
+        };
+        // SAFETY: All are valid by their type invariants, and the group shows
+        // that the caller is in an RCU read section.
+        let chosen = from_err_ptr(unsafe {
+            bindings::run_sk_reuseport(
+                group.as_raw(),
+                former.as_raw(),
+                self.0.get(),
+                skb.as_ptr(),
+                connection.as_raw(),
+            )
+        });
+
+        match chosen {
+            Err(_) => Verdict::Cancel,
+            Ok(sk) if sk.is_null() => Verdict::Any,
+            // SAFETY: A program can only choose sockets of the group, which are
+            // freed a grace period after they leave it.
+            Ok(sk) => unsafe { Listener::from_raw(sk) }
+                .get_for(former, connection)
+                .map_or(Verdict::Any, Verdict::Listener),
+        }
+    }
+}
+
+/// What a program looks at: the segment that has arrived, or where there's none,
+/// a packet without data, which is allocated when a program is asked first.
+///
+/// # Invariants
+///
+/// `skb` is valid for `'a`, or null as long as there's no packet; ours to free if
+/// `owned`.
+pub(crate) struct Packet<'a> {
+    skb: *mut bindings::sk_buff,
+    owned: bool,
+    _segment: PhantomData<&'a ()>,
+}
+
+impl Packet<'_> {
+    /// The segment `skb`, or no packet if that is null.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be what the type invariant says.
+    pub(crate) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            skb,
+            owned: false,
+            _segment: PhantomData,
+        }
+    }
+
+    /// A packet without data.
+    pub(crate) fn empty() -> Self {
+        // SAFETY: No packet so far.
+        unsafe { Self::from_raw(ptr::null_mut()) }
+    }
+
+    /// The C object. Any context; `None` when memory is short.
+    fn get(&mut self) -> Option<NonNull<bindings::sk_buff>> {
+        if self.skb.is_null() {
+            // INVARIANT: Allocated for us, or null.
+            //
+            // SAFETY: An FFI call with no requirements.
+            self.skb = unsafe { bindings::empty_skb_alloc() };
+            self.owned = true;
+        }
+        NonNull::new(self.skb)
+    }
+}
+
+impl Drop for Packet<'_> {
+    fn drop(&mut self) {
+        if self.owned {
+            // SAFETY: Owned, by the type invariant; null is nothing to free.
+            unsafe { bindings::kfree_skb(self.skb) }
+        }
+    }
+}
