@@ -86,22 +86,14 @@ int rust_helper_sk_bound_dev_if(const struct sock *sk)
 	return READ_ONCE(sk->sk_bound_dev_if);
 }
 
-bool rust_helper_sk_is_mptcp(const struct sock *sk)
-{
-	return sk_is_mptcp(sk);
-}
-
 const void *rust_helper_sk_ulp(const struct sock *sk)
 {
 	return READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
 }
 
-unsigned int rust_helper_sk_acceptq_room(const struct sock *sk)
+unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk)
 {
-	unsigned int len = READ_ONCE(sk->sk_ack_backlog);
-	unsigned int max = READ_ONCE(sk->sk_max_ack_backlog);
-
-	return len > max ? 0 : max - len + 1;
+	return READ_ONCE(sk->sk_max_ack_backlog);
 }
 
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk)

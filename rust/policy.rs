@@ -4,4 +4,5 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod room;
 pub(crate) mod select;

@@ -8,6 +8,7 @@ use crate::{
 };
 use core::ptr;
 use kernel::{
+    macros::kunit_tests,
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
     types::Opaque, //
@@ -16,6 +17,11 @@ use kernel::{
 /// The bounds that `proc_dou8vec_minmax()` is given.
 static OFF: c_uint = 0;
 static ON: c_uint = 1;
+
+/// Whether a value is one of `tcp_migrate_req`.
+pub(crate) fn is_valid(migrate_req: u8) -> bool {
+    (OFF..=ON).contains(&migrate_req.into())
+}
 
 static ID: Atomic<u32> = Atomic::new(0);
 
@@ -109,5 +115,18 @@ impl Registration {
         Ok(Self {
             _pernet: PernetOperations::register()?,
         })
+    }
+}
+
+#[kunit_tests(tcp_migrate_sysctl)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_off_or_on() {
+        assert!(is_valid(0));
+        assert!(is_valid(1));
+        assert!(!is_valid(2));
+        assert!(!is_valid(u8::MAX));
     }
 }

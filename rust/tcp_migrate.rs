@@ -11,7 +11,7 @@
 //! Dependencies go one way:
 //!
 //! ```text
-//! bindings <- net <- hooks <- migrate (with policy) <- this file
+//! bindings, policy <- net <- hooks, sysctl <- migrate <- this file
 //! ```
 
 use kernel::{prelude::*, sync::rcu};
@@ -52,7 +52,7 @@ impl kernel::Module for TcpMigrate {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let migrate_req = module_parameters::migrate_req.value();
 
-        if migrate_req > 1 {
+        if !sysctl::is_valid(migrate_req) {
             pr_err!("migrate_req is 0 or 1, not {}\n", migrate_req);
             return Err(EINVAL);
         }

@@ -46,9 +46,8 @@ struct Identity {
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
     device: i32,
-    /// Whether it's the TCP part of a MPTCP socket.
-    mptcp: bool,
-    /// The upper layer's ops, or null; only compared.
+    /// The upper layer's ops, or null; only compared. The TCP part of a MPTCP
+    /// socket has MPTCP's.
     ulp: *const c_void,
 }
 
@@ -117,7 +116,6 @@ impl Listener {
             Identity {
                 uid: bindings::sk_uid(self.as_raw()),
                 device: bindings::sk_bound_dev_if(self.as_raw()),
-                mptcp: bindings::sk_is_mptcp(self.as_raw()),
                 ulp: bindings::sk_ulp(self.as_raw()),
             }
         }

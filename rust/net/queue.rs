@@ -10,7 +10,10 @@ use super::{
     NewChild,
     QueuedRequest, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    policy::room::room, //
+};
 use core::{
     mem,
     ptr::{
@@ -18,7 +21,10 @@ use core::{
         NonNull, //
     }, //
 };
-use kernel::sync::aref::ARef;
+use kernel::{
+    macros::kunit_tests,
+    sync::aref::ARef, //
+};
 
 /// A list of queued requests that is in nobody's queue.
 ///
@@ -175,7 +181,9 @@ impl<'a> AcceptQueue<'a> {
     /// How many more there may be.
     fn room(&self) -> u32 {
         // SAFETY: A listener is valid, by its type invariant.
-        unsafe { bindings::sk_acceptq_room(self.listener.as_raw()) }
+        let max = unsafe { bindings::sk_max_ack_backlog(self.listener.as_raw()) };
+
+        room(self.len(), max)
     }
 
     fn lock(&'a self) -> QueueGuard<'a> {
@@ -506,5 +514,98 @@ impl NewChild<'_> {
         // is in an RCU read section that is older.
         unsafe { self.former().put_deferred(n) };
         Some(to)
+    }
+}
+
+#[kunit_tests(tcp_migrate_request_list)]
+mod tests {
+    use super::*;
+
+    type Requests = [bindings::request_sock; 4];
+
+    /// A list of these requests, which is all that is ever looked at of them.
+    fn list(requests: &mut [bindings::request_sock]) -> RequestList {
+        let mut list = RequestList::new();
+
+        for req in requests {
+            // SAFETY: Lists only link requests, and leak what is left on them.
+            list.push(unsafe { QueuedRequest::from_raw(NonNull::from(req)) });
+        }
+        list
+    }
+
+    /// Whether the list is made up of these, in this order.
+    fn holds(mut list: RequestList, requests: &[bindings::request_sock], order: &[usize]) -> bool {
+        let len = list.len() as usize == order.len();
+
+        len && order.iter().all(|&i| {
+            let req = list.pop().map(QueuedRequest::into_raw);
+
+            req.is_some_and(|req| ptr::eq(req.as_ptr(), &requests[i]))
+        }) && list.pop().is_none()
+            && list.is_empty()
+    }
+
+    #[test]
+    fn is_first_in_first_out() {
+        let mut requests = Requests::default();
+        let all = list(&mut requests);
+
+        assert!(holds(all, &requests, &[0, 1, 2, 3]));
+        assert!(holds(RequestList::new(), &requests, &[]));
+    }
+
+    #[test]
+    fn pushes_behind_what_was_prepended() {
+        let mut requests = Requests::default();
+        let (first, last) = requests.split_at_mut(2);
+        let (mut all, front) = (RequestList::new(), list(first));
+
+        all.prepend(front);
+        for req in last {
+            // SAFETY: As in `list`.
+            all.push(unsafe { QueuedRequest::from_raw(NonNull::from(req)) });
+        }
+        assert!(holds(all, &requests, &[0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn prepends_nothing() {
+        let mut requests = Requests::default();
+        let mut all = list(&mut requests);
+
+        all.prepend(RequestList::new());
+        assert!(holds(all, &requests, &[0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn gives_the_front_back() {
+        let mut requests = Requests::default();
+        let mut all = list(&mut requests);
+
+        if let Some(req) = all.pop() {
+            all.push_front(req);
+        }
+        assert!(holds(all, &requests, &[0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn splits() {
+        for n in 0..=4 {
+            let mut requests = Requests::default();
+            let mut first = list(&mut requests);
+            let rest = first.split_off(n);
+
+            assert_eq!((first.len(), rest.len()), (n, 4 - n));
+            first.prepend(rest);
+            assert_eq!(first.len(), 4);
+        }
+
+        let mut requests = Requests::default();
+        let mut first = list(&mut requests);
+        let rest = first.split_off(3);
+
+        assert!(holds(first, &requests, &[0, 1, 2]));
+        assert!(holds(rest, &requests, &[3]));
     }
 }

@@ -2,6 +2,8 @@
 
 //! The choice of one listener among those of a group.
 
+use kernel::macros::kunit_tests;
+
 /// A listener that may take a connection.
 pub(crate) struct Candidate<T> {
     /// The listener.
@@ -58,5 +60,95 @@ const BEST: (bool, bool) = (true, true);
 impl<T> Candidate<T> {
     fn rank(&self) -> (bool, bool) {
         (self.has_room, self.on_cpu)
+    }
+}
+
+#[kunit_tests(tcp_migrate_select)]
+mod tests {
+    use super::*;
+
+    /// A hash that begins the search at `i` of `n`.
+    fn hash(i: u16, n: u16) -> u32 {
+        (u64::from(i) << 32).div_ceil(n.into()) as u32
+    }
+
+    /// What is chosen at `start` among listeners that are named by their
+    /// position and are `(has_room, on_cpu)`, or can't be chosen.
+    fn chosen(start: u16, listeners: &[Option<(bool, bool)>]) -> Option<u16> {
+        let n = listeners.len() as u16;
+
+        select(hash(start, n), n, |i| {
+            let (has_room, on_cpu) = listeners[usize::from(i)]?;
+
+            Some(Candidate {
+                listener: i,
+                has_room,
+                on_cpu,
+            })
+        })
+    }
+
+    const BEST: Option<(bool, bool)> = Some((true, true));
+    const ELSEWHERE: Option<(bool, bool)> = Some((true, false));
+    const FULL: Option<(bool, bool)> = Some((false, true));
+    const FULL_ELSEWHERE: Option<(bool, bool)> = Some((false, false));
+
+    #[test]
+    fn first_stays_within_the_group() {
+        for n in [1, 2, 3, 128, u16::MAX] {
+            assert_eq!(first(0, n), 0);
+            assert_eq!(first(u32::MAX, n), n - 1);
+        }
+    }
+
+    #[test]
+    fn first_spreads_evenly() {
+        for i in 0..8 {
+            assert_eq!(first((u32::from(i) << 29) + 12345, 8), i);
+        }
+    }
+
+    #[test]
+    fn an_empty_group_has_none() {
+        let none = select(7, 0, |_| -> Option<Candidate<u16>> { None });
+
+        assert!(none.is_none());
+    }
+
+    #[test]
+    fn begins_where_the_hash_says() {
+        for i in 0..3 {
+            assert_eq!(chosen(i, &[BEST; 3]), Some(i));
+        }
+    }
+
+    #[test]
+    fn goes_round_the_group() {
+        assert_eq!(chosen(2, &[None, BEST, None]), Some(1));
+        assert_eq!(chosen(2, &[None, None, None]), None);
+    }
+
+    #[test]
+    fn looks_at_each_once() {
+        let mut seen = [0; 5];
+
+        select(hash(3, 5), 5, |i| -> Option<Candidate<u16>> {
+            seen[usize::from(i)] += 1;
+            None
+        });
+        assert_eq!(seen, [1; 5]);
+    }
+
+    #[test]
+    fn prefers_room_to_the_cpu() {
+        assert_eq!(chosen(0, &[FULL, ELSEWHERE, BEST]), Some(2));
+        assert_eq!(chosen(0, &[FULL, ELSEWHERE, FULL]), Some(1));
+        assert_eq!(chosen(1, &[FULL, FULL_ELSEWHERE, FULL]), Some(2));
+    }
+
+    #[test]
+    fn takes_the_first_among_equals() {
+        assert_eq!(chosen(1, &[ELSEWHERE; 3]), Some(1));
+        assert_eq!(chosen(2, &[FULL_ELSEWHERE; 3]), Some(2));
     }
 }
