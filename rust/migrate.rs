@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod batches;
 mod queue;
 mod request;
 

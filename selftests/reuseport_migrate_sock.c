@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * reuseport_migrate_sock(): who may be given a connection. A listener that
- * isn't of the stopped one's group never is.
+ * isn't of the stopped one's group never is, nor one that has left its owner or
+ * its device since the group was formed.
  *
  *  1. A listener of root, with connections in its accept queue, or in the
  *     middle of the handshake.
- *  2. Another listener on the same port: another user's, or in another network
- *     namespace.
+ *  2. Another listener on the same port: another user's, on another device, or
+ *     in another network namespace.
  *  3. The first listener stops. Each client is reset, and the other listener
  *     has nothing to accept.
  */
@@ -86,6 +87,22 @@ static int other_netns_opens(const char *address)
 	return setns(here, CLONE_NEWNET) ? -1 : fd;
 }
 
+/* Joins the group, and is another user's or another device's afterwards. */
+static int changed_owner_opens(const char *address)
+{
+	int fd = listener_open(address);
+
+	return fd < 0 || fchown(fd, NOBODY, -1) ? -1 : fd;
+}
+
+static int changed_device_opens(const char *address)
+{
+	int fd = listener_open(address);
+
+	return fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5) ?
+	       -1 : fd;
+}
+
 static void expect_all_reset(struct __test_metadata *_metadata,
 			     const int *clients, struct peer *peers, int to)
 {
@@ -144,15 +161,39 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, other_netns, 300)
 	expect_all_reset(_metadata, self->clients, self->peers, to);
 }
 
+TEST_F_TIMEOUT(reuseport_migrate_sock, changed_owner, 300)
+{
+	int to;
+
+	to = changed_owner_opens(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	expect_all_reset(_metadata, self->clients, self->peers, to);
+}
+
+TEST_F_TIMEOUT(reuseport_migrate_sock, changed_device, 300)
+{
+	int to;
+
+	to = changed_device_opens(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	expect_all_reset(_metadata, self->clients, self->peers, to);
+}
+
 /* Nor is the group's own listener passed over for one of these. */
 TEST_F_TIMEOUT(reuseport_migrate_sock, same_group, 300)
 {
-	int to, others[2];
+	int to, others[4];
 
 	others[0] = other_user_opens(variant->elsewhere);
 	ASSERT_LE(0, others[0]);
 	others[1] = other_netns_opens(variant->local);
 	ASSERT_LE(0, others[1]);
+	others[2] = changed_owner_opens(variant->local);
+	ASSERT_LE(0, others[2]);
+	others[3] = changed_device_opens(variant->local);
+	ASSERT_LE(0, others[3]);
 	to = listener_open(variant->local);
 	ASSERT_LE(0, to);
 	ASSERT_EQ(0, close(self->from));
@@ -162,6 +203,8 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, same_group, 300)
 	EXPECT_EQ(CLIENTS, peers_complete(self->peers, CLIENTS, to));
 	EXPECT_TRUE(listener_idle(others[0]));
 	EXPECT_TRUE(listener_idle(others[1]));
+	EXPECT_TRUE(listener_idle(others[2]));
+	EXPECT_TRUE(listener_idle(others[3]));
 	EXPECT_EQ(2 * CLIENTS, counter_read(MIGRATE_SUCCESS));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }

@@ -8,6 +8,7 @@
 //! appended to each listener's queue at once. Nothing is allocated, so nothing
 //! is lost for want of memory.
 
+use super::batches::Batches;
 use crate::{
     net::{
         cond_resched_unless_bpf,
@@ -24,10 +25,6 @@ use kernel::sync::rcu;
 
 /// How many requests are moved in one RCU read section.
 const CHUNK: usize = 1024;
-
-/// How many listeners requests are gathered for at a time. With more listeners
-/// in the group, a batch is sent off early when its place is needed.
-const BATCHES: usize = 32;
 
 /// No listener of the group is alive.
 struct NoListener;
@@ -103,8 +100,7 @@ fn move_in_batches(
     queue: &mut TakenQueue<'_>,
 ) -> Result<(), NoListener> {
     let (listeners, by_cpu) = (group.len(), group.has_incoming_cpu());
-    // By what their listener was selected by.
-    let mut batches = [const { None::<(u32, Batch)> }; BATCHES];
+    let mut batches = Batches::new();
     let mut result = Ok(());
 
     for _ in 0..CHUNK {
@@ -116,28 +112,19 @@ fn move_in_batches(
             key |= (connection.incoming_cpu() as u32) << u16::BITS;
         }
 
-        let place = &mut batches[key as usize % BATCHES];
-        if !matches!(place, Some((k, batch)) if *k == key && !batch.is_full()) {
-            if let Some((_, batch)) = place.take() {
-                queue.send(batch);
-            }
-            *place = group
-                .select(closed, connection)
-                .map(|to| (key, Batch::new(to)));
-        }
+        if let Some(batch) = batches.get(key) {
+            queue.add(batch, req);
+        } else if let Some(to) = group.select(closed, connection) {
+            let batch = batches.insert(key, to, queue);
 
-        let Some((_, batch)) = place else {
+            queue.add(batch, req);
+        } else {
             queue.unpop(req);
             result = Err(NoListener);
             break;
-        };
-        queue.add(batch, req);
-    }
-
-    for place in &mut batches {
-        if let Some((_, batch)) = place.take() {
-            queue.send(batch);
         }
     }
+
+    batches.send_all(queue);
     result
 }

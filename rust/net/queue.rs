@@ -291,6 +291,11 @@ impl Batch {
         }
     }
 
+    /// The listener.
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.to
+    }
+
     /// Whether it's as large as its listener has room.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= self.room
