@@ -97,13 +97,17 @@ fn group<'a>(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Group<'
 }
 
 /// Chooses a live listener for a connection of `former`: the one that the
-/// group's program says, where there's one, and by hash where it doesn't.
+/// group's program says, where there's one, and by hash where it doesn't. The
+/// program isn't asked when the group has no listener left.
 fn choose(
     group: &Group<'_>,
     former: &Listener,
     connection: Connection<'_>,
     packet: &mut Packet<'_>,
 ) -> Option<ARef<Listener>> {
+    if group.len() == 0 {
+        return None;
+    }
     if let Some(program) = group.migrate_program() {
         match program.run(group, former, connection, packet) {
             Verdict::Listener(listener) => return Some(listener),
