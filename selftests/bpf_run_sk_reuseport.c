@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bpf_run_sk_reuseport(): a program is asked where a connection is to go. It's
+ * attached to the group and of type BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, which
+ * opts the group in: tcp_migrate_req stays 0. Mainline's migrate_reuseport
+ * tests that it can choose; this, what it sees, and what else it can say.
+ *
+ *  1. One listener with the program, with connections in its accept queue, and
+ *     others in the middle of the handshake.
+ *  2. Two more listeners join the group, the first one stops.
+ *  3. The program is asked about each connection: when the listener stops,
+ *     when the SYN+ACK is sent again, or when the final ACK comes.
+ *  4. The listener that it names accepts the connection; either one if it names
+ *     none or one that isn't alive; if it says SK_DROP, the client is reset.
+ */
+#include <linux/bpf.h>
+#include <linux/filter.h>
+
+#include "kselftest_harness.h"
+
+#include "bpf_run_sk_reuseport.skel.h"
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define CLIENTS	8
+#define PEERS	4
+
+/* What the program finds at a key. */
+enum {
+	KEY_TO,		/* to be selected, unless a test says otherwise */
+	KEY_CLOSED,	/* the listener that stops, which thereby leaves */
+	KEY_ELSEWHERE,	/* a listener of another group */
+	KEY_NOTHING,
+};
+
+FIXTURE(bpf_run_sk_reuseport) {
+	struct bpf_run_sk_reuseport *bpf;
+	struct peer peers[PEERS];
+	int clients[CLIENTS];
+	int from, to, other;
+	struct tun tun;
+	__u64 cookie;
+};
+
+FIXTURE_VARIANT(bpf_run_sk_reuseport) {
+	const char *local;
+	const char *elsewhere;
+};
+
+FIXTURE_VARIANT_ADD(bpf_run_sk_reuseport, ipv4) {
+	.local = TUN_IPV4,
+	.elsewhere = "127.0.0.1",
+};
+
+FIXTURE_VARIANT_ADD(bpf_run_sk_reuseport, ipv6) {
+	.local = TUN_IPV6,
+	.elsewhere = "::1",
+};
+
+static int attach(int listener, const struct bpf_program *program)
+{
+	int fd = bpf_program__fd(program);
+
+	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &fd,
+			  sizeof(fd));
+}
+
+static int detach(int listener)
+{
+	int ignored = 0;
+
+	return setsockopt(listener, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
+			  &ignored, sizeof(ignored));
+}
+
+static int map(struct bpf_run_sk_reuseport *bpf, __u32 key, __u64 listener)
+{
+	return bpf_map__update_elem(bpf->maps.listeners, &key, sizeof(key),
+				    &listener, sizeof(listener), BPF_NOEXIST);
+}
+
+static __u64 cookie_of(int listener)
+{
+	socklen_t len = sizeof(__u64);
+	__u64 cookie = 0;
+
+	getsockopt(listener, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	return cookie;
+}
+
+FIXTURE_SETUP(bpf_run_sk_reuseport)
+{
+	int elsewhere;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	self->bpf = bpf_run_sk_reuseport__open_and_load();
+	ASSERT_NE(NULL, self->bpf);
+	self->bpf->bss->action = SK_PASS;
+
+	self->from = listener_open(variant->local);
+	ASSERT_LE(0, self->from);
+	self->cookie = cookie_of(self->from);
+	ASSERT_EQ(0, attach(self->from, self->bpf->progs.select_or_migrate));
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->local));
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     variant->local));
+	ASSERT_EQ(CLIENTS + PEERS, self->bpf->bss->syns);
+
+	self->to = listener_open(variant->local);
+	ASSERT_LE(0, self->to);
+	self->other = listener_open(variant->local);
+	ASSERT_LE(0, self->other);
+	elsewhere = listener_open(variant->elsewhere);
+	ASSERT_LE(0, elsewhere);
+
+	ASSERT_EQ(0, map(self->bpf, KEY_TO, self->to));
+	ASSERT_EQ(0, map(self->bpf, KEY_CLOSED, self->from));
+	ASSERT_EQ(0, map(self->bpf, KEY_ELSEWHERE, elsewhere));
+}
+
+FIXTURE_TEARDOWN(bpf_run_sk_reuseport)
+{
+	bpf_run_sk_reuseport__destroy(self->bpf);
+}
+
+/* What it was asked from its @first question on, @count times. */
+static void expect_questions(struct __test_metadata *_metadata,
+			     const struct bpf_run_sk_reuseport *bpf, int first,
+			     int count, __u64 cookie, int state, __u32 len)
+{
+	int i;
+
+	ASSERT_EQ(first + count, bpf->bss->migrations);
+	for (i = first; i < first + count; i++) {
+		EXPECT_EQ(cookie, bpf->bss->questions[i].cookie);
+		EXPECT_EQ(state, bpf->bss->questions[i].state);
+		EXPECT_EQ(len, bpf->bss->questions[i].len);
+	}
+}
+
+static void expect_counted(struct __test_metadata *_metadata, int success,
+			   int failure)
+{
+	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
+}
+
+static int serve_queued(int listener)
+{
+	int count = 0;
+
+	while (!listener_idle(listener) && listener_serve(listener) >= 0)
+		count++;
+
+	return count;
+}
+
+static void expect_served_by_either(struct __test_metadata *_metadata,
+				    const int *clients, int to, int other)
+{
+	EXPECT_EQ(CLIENTS, serve_queued(to) + serve_queued(other));
+	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, asked_at_close, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+	expect_questions(_metadata, self->bpf, 0, CLIENTS, self->cookie,
+			 BPF_TCP_ESTABLISHED, 0);
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, CLIENTS, 0);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, asked_at_ack, 300)
+{
+	int i;
+
+	ASSERT_EQ(0, close(self->from));
+	/* At once, before the SYN+ACKs are sent again. */
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+
+	expect_questions(_metadata, self->bpf, CLIENTS, PEERS, self->cookie,
+			 BPF_TCP_NEW_SYN_RECV, sizeof(struct tcphdr));
+	for (i = 0; i < PEERS; i++)
+		EXPECT_EQ(self->peers[i].port,
+			  self->bpf->bss->questions[CLIENTS + i].source);
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	EXPECT_EQ(PEERS, peers_number(self->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, self->to));
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
+}
+
+/* It isn't asked at the ACK again: the request is the new listener's. */
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, asked_at_timer, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
+	ASSERT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
+
+	expect_questions(_metadata, self->bpf, CLIENTS, PEERS, self->cookie,
+			 BPF_TCP_NEW_SYN_RECV, 0);
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
+}
+
+/* And what it sees then is the listener that stopped last. */
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, asked_again, 300)
+{
+	__u64 cookie = cookie_of(self->to);
+
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
+	expect_questions(_metadata, self->bpf, CLIENTS, PEERS, self->cookie,
+			 BPF_TCP_NEW_SYN_RECV, 0);
+
+	ASSERT_EQ(0, close(self->to));
+	ASSERT_EQ(0, map(self->bpf, KEY_TO, self->other));
+	ASSERT_EQ(PEERS, peers_complete(self->peers, PEERS, self->other));
+	expect_questions(_metadata, self->bpf, CLIENTS + PEERS, PEERS, cookie,
+			 BPF_TCP_NEW_SYN_RECV, sizeof(struct tcphdr));
+	expect_counted(_metadata, CLIENTS + 2 * PEERS, 0);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, cancels_at_close, 300)
+{
+	self->bpf->bss->action = SK_DROP;
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
+	EXPECT_EQ(CLIENTS, self->bpf->bss->migrations);
+	EXPECT_TRUE(listener_idle(self->to));
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, 0, CLIENTS);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, cancels_at_ack, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+	self->bpf->bss->action = SK_DROP;
+
+	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+	EXPECT_EQ(CLIENTS + PEERS, self->bpf->bss->migrations);
+	expect_counted(_metadata, CLIENTS, PEERS);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, cancels_at_timer, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+	self->bpf->bss->action = SK_DROP;
+	ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, PEERS));
+	self->bpf->bss->action = SK_PASS;
+
+	/* The requests are gone. */
+	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+	EXPECT_EQ(CLIENTS + PEERS, self->bpf->bss->migrations);
+	expect_counted(_metadata, CLIENTS, PEERS);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_none_alive, 300)
+{
+	const struct {
+		__u32 key;
+		int error;
+	} named[] = {
+		{ KEY_CLOSED, -ENOENT },
+		{ KEY_ELSEWHERE, -EBADFD },
+		{ KEY_NOTHING, -ENOENT },
+	};
+	int i;
+
+	for (i = 0; i < CLIENTS; i++)
+		self->bpf->bss->questions[i].key = named[i % ARRAY_SIZE(named)].key;
+
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(CLIENTS, self->bpf->bss->migrations);
+	for (i = 0; i < CLIENTS; i++)
+		EXPECT_EQ(named[i % ARRAY_SIZE(named)].error,
+			  self->bpf->bss->questions[i].error);
+
+	expect_served_by_either(_metadata, self->clients, self->to,
+				self->other);
+	expect_counted(_metadata, CLIENTS, 0);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, not_asked_without_another_listener, 300)
+{
+	ASSERT_EQ(0, close(self->to));
+	ASSERT_EQ(0, close(self->other));
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+	EXPECT_EQ(0, self->bpf->bss->migrations);
+	expect_counted(_metadata, 0, CLIENTS + PEERS);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, detached_before_ack, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, detach(self->to));
+
+	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+	EXPECT_EQ(CLIENTS, self->bpf->bss->migrations);
+	expect_counted(_metadata, CLIENTS, PEERS);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, attached_after_close, 300)
+{
+	ASSERT_EQ(0, detach(self->to));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, attach(self->to, self->bpf->progs.select_or_migrate));
+
+	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+	EXPECT_EQ(0, self->bpf->bss->migrations);
+	expect_counted(_metadata, 0, 0);
+}
+
+/* Programs that aren't asked: what they return isn't taken for SK_DROP. */
+enum program {
+	SELECT,
+	FILTER,
+	CLASSIC,
+};
+
+static int attach_classic(int listener)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog program = { ARRAY_SIZE(code), code };
+
+	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
+			  &program, sizeof(program));
+}
+
+static int attach_other(int listener, const struct bpf_run_sk_reuseport *bpf,
+			enum program program)
+{
+	switch (program) {
+	case SELECT:
+		return attach(listener, bpf->progs.select_only);
+	case FILTER:
+		return attach(listener, bpf->progs.filter);
+	case CLASSIC:
+		return attach_classic(listener);
+	}
+
+	return -1;
+}
+
+FIXTURE(not_asked) {
+	struct bpf_run_sk_reuseport *bpf;
+	struct peer peers[PEERS];
+	int clients[CLIENTS];
+	int from, to, other;
+	int syns;
+	struct tun tun;
+};
+
+FIXTURE_VARIANT(not_asked) {
+	enum program program;
+};
+
+FIXTURE_VARIANT_ADD(not_asked, select) {
+	.program = SELECT,
+};
+
+FIXTURE_VARIANT_ADD(not_asked, filter) {
+	.program = FILTER,
+};
+
+FIXTURE_VARIANT_ADD(not_asked, classic) {
+	.program = CLASSIC,
+};
+
+FIXTURE_SETUP(not_asked)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	self->bpf = bpf_run_sk_reuseport__open_and_load();
+	ASSERT_NE(NULL, self->bpf);
+
+	self->from = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(0, attach_other(self->from, self->bpf, variant->program));
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     TUN_IPV4));
+	self->syns = variant->program == CLASSIC ? 0 : CLIENTS + PEERS;
+	ASSERT_EQ(self->syns, self->bpf->bss->syns);
+
+	self->to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->to);
+	self->other = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->other);
+	ASSERT_EQ(0, map(self->bpf, KEY_TO, self->to));
+}
+
+FIXTURE_TEARDOWN(not_asked)
+{
+	EXPECT_EQ(0, self->bpf->bss->migrations);
+	EXPECT_EQ(self->syns, self->bpf->bss->syns);
+	bpf_run_sk_reuseport__destroy(self->bpf);
+}
+
+TEST_F_TIMEOUT(not_asked, migrates_by_hash, 300)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, close(self->from));
+
+	expect_served_by_either(_metadata, self->clients, self->to,
+				self->other);
+	EXPECT_EQ(PEERS, peers_synack(self->peers, PEERS));
+	EXPECT_TRUE(counter_reaches(MIGRATE_SUCCESS, CLIENTS + PEERS));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
+}
+
+TEST_F_TIMEOUT(not_asked, drops_when_off, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->to));
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, 0, 0);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
