@@ -50,28 +50,46 @@ impl Batches {
         self.places[place].as_mut().filter(|batch| !batch.is_full())
     }
 
+    /// Whether there was a batch for `to` that was as large as that had room, and
+    /// has been sent. What comes next goes elsewhere, if it can.
+    pub(super) fn send_full(&mut self, to: &Listener, queue: &mut TakenQueue<'_>) -> bool {
+        let place = self
+            .place_of(to)
+            .filter(|&place| self.places[place].as_ref().is_some_and(Batch::is_full));
+
+        if let Some(place) = place {
+            self.send(place, queue);
+        }
+        place.is_some()
+    }
+
     /// The batch for `to`, which was selected by `key`. Another one may be sent
-    /// for it, and a full one is.
+    /// for it.
     pub(super) fn insert<'a>(
         &'a mut self,
         key: u32,
         to: ARef<Listener>,
         queue: &mut TakenQueue<'_>,
     ) -> &'a mut Batch {
-        let is_for = |batch: &Batch| ptr::eq(batch.listener(), &*to);
-        let place = self
-            .places
-            .iter()
-            .position(|place| place.as_ref().is_some_and(is_for))
-            .or_else(|| self.places.iter().position(Option::is_none))
-            .unwrap_or(key as usize % PLACES);
+        let place = self.place_of(&to).unwrap_or_else(|| {
+            let place = self.places.iter().position(Option::is_none);
+            let place = place.unwrap_or(key as usize % PLACES);
 
-        if !matches!(&self.places[place], Some(batch) if is_for(batch) && !batch.is_full()) {
             self.send(place, queue);
-        }
+            place
+        });
+
         // INVARIANT: The place has a batch from here on.
         self.keys[key as usize % PLACES] = Some((key, place));
         self.places[place].get_or_insert_with(|| Batch::new(to))
+    }
+
+    fn place_of(&self, to: &Listener) -> Option<usize> {
+        self.places.iter().position(|place| {
+            place
+                .as_ref()
+                .is_some_and(|batch| ptr::eq(batch.listener(), to))
+        })
     }
 
     /// Sends all batches.

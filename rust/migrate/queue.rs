@@ -114,15 +114,23 @@ fn move_in_batches(
 
         if let Some(batch) = batches.get(key) {
             queue.add(batch, req);
-        } else if let Some(to) = group.select(closed, connection) {
-            let batch = batches.insert(key, to, queue);
+            continue;
+        }
 
-            queue.add(batch, req);
-        } else {
+        let mut to = group.select(closed, connection);
+        // It looked as if it had room, but all of that is taken.
+        while to.as_ref().is_some_and(|to| batches.send_full(to, queue)) {
+            to = group.select(closed, connection);
+        }
+
+        let Some(to) = to else {
             queue.unpop(req);
             result = Err(NoListener);
             break;
-        }
+        };
+        let batch = batches.insert(key, to, queue);
+
+        queue.add(batch, req);
     }
 
     batches.send_all(queue);
