@@ -329,6 +329,18 @@ const struct tcp_ao_key *rust_helper_ao_key_in_use(const struct sock *sk,
 	return rust_helper_ao_key(sk, connection, -1, -1);
 }
 
+/* Whether segments without a signature are dropped, whoever they come from. */
+bool rust_helper_ao_required(const struct sock *sk)
+{
+#ifdef CONFIG_TCP_AO
+	const struct tcp_ao_info *ao = rcu_dereference(tcp_sk(sk)->ao_info);
+
+	return ao && ao->ao_required;
+#else
+	return false;
+#endif
+}
+
 struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req)
 {
 	return kmem_cache_alloc(req->rsk_ops->slab, GFP_ATOMIC | __GFP_NOWARN);

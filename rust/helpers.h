@@ -87,6 +87,7 @@ const struct tcp_ao_key *rust_helper_ao_key(const struct sock *sk,
 					    int rcvid);
 const struct tcp_ao_key *rust_helper_ao_key_in_use(const struct sock *sk,
 						   struct sock *connection);
+bool rust_helper_ao_required(const struct sock *sk);
 
 /* Requests */
 struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req);

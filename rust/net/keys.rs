@@ -21,7 +21,7 @@ pub(crate) fn in_use() -> bool {
 }
 
 /// Whether `holder` and `to` have the same key for the peer of `connection`, or
-/// neither has one.
+/// neither has one and needs one.
 ///
 /// # Safety
 ///
@@ -93,7 +93,10 @@ unsafe fn ao_match(
     let other = unsafe { bindings::ao_key(to, connection, sndid, rcvid).as_ref() };
 
     match (held, other) {
-        (None, None) => true,
+        // SAFETY: By the safety requirements.
+        (None, None) => unsafe {
+            !bindings::ao_required(to) || !bindings::md5_key(to, connection).is_null()
+        },
         (Some(a), Some(b)) => ao_eq(a, b),
         _ => false,
     }
