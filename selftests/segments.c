@@ -22,17 +22,13 @@
 #define PEER_IPV4	"192.0.2.2"
 #define PEER_IPV6	"2001:db8::2"
 
-#define SYN_OPTIONS	4
-
 struct packet4 {
 	struct iphdr ip;
-	struct tcphdr tcp;
 	__u8 rest[512];
 };
 
 struct packet6 {
 	struct ip6_hdr ip;
-	struct tcphdr tcp;
 	__u8 rest[512];
 };
 
@@ -146,17 +142,19 @@ void peer_init(struct peer *peer, struct tun *tun, const char *address,
 	peer->server = SERVER_PORT;
 	peer->seq = 0x10000 * port;
 	peer->ack = 0;
+	peer->ip.len = 0;
+	peer->tcp.len = 0;
 }
 
 /* Fills in the TCP header and what follows; returns the length of both. */
 static size_t tcp_fill(const struct peer *peer, struct tcphdr *tcp,
 		       __u8 flags, const void *data, size_t len)
 {
-	const __u8 mss[SYN_OPTIONS] = { TCPOPT_MAXSEG, TCPOLEN_MAXSEG, 4, 0 };
-	size_t options = flags & TH_SYN ? SYN_OPTIONS : 0;
+	const __u8 mss[] = { TCPOPT_MAXSEG, TCPOLEN_MAXSEG, 4, 0 };
+	size_t mss_len = flags & TH_SYN ? sizeof(mss) : 0;
+	size_t options = mss_len + peer->tcp.len;
 	__u8 *rest = (__u8 *)(tcp + 1);
 
-	memset(tcp, 0, sizeof(*tcp));
 	tcp->th_sport = htons(peer->port);
 	tcp->th_dport = htons(peer->server);
 	tcp->th_seq = htonl(peer->seq);
@@ -165,7 +163,8 @@ static size_t tcp_fill(const struct peer *peer, struct tcphdr *tcp,
 	tcp->th_flags = flags;
 	tcp->th_win = htons(65535);
 
-	memcpy(rest, mss, options);
+	memcpy(rest, mss, mss_len);
+	memcpy(rest + mss_len, peer->tcp.data, peer->tcp.len);
 	if (len)
 		memcpy(rest + options, data, len);
 
@@ -175,24 +174,28 @@ static size_t tcp_fill(const struct peer *peer, struct tcphdr *tcp,
 static int send_ipv4(const struct peer *peer, __u8 flags, const void *data,
 		     size_t len)
 {
+	size_t ip_len = sizeof(struct iphdr) + peer->ip.len;
 	struct packet4 packet = {};
 	size_t tcp_len, total;
+	struct tcphdr *tcp;
 	__u32 check;
 
-	tcp_len = tcp_fill(peer, &packet.tcp, flags, data, len);
-	total = sizeof(packet.ip) + tcp_len;
+	tcp = (struct tcphdr *)(packet.rest + peer->ip.len);
+	tcp_len = tcp_fill(peer, tcp, flags, data, len);
+	total = ip_len + tcp_len;
 	packet.ip.version = 4;
-	packet.ip.ihl = sizeof(packet.ip) / 4;
+	packet.ip.ihl = ip_len / 4;
 	packet.ip.tot_len = htons(total);
 	packet.ip.ttl = 64;
 	packet.ip.protocol = IPPROTO_TCP;
 	inet_pton(AF_INET, PEER_IPV4, &packet.ip.saddr);
 	inet_pton(AF_INET, TUN_IPV4, &packet.ip.daddr);
-	packet.ip.check = fold(sum(0, &packet.ip, sizeof(packet.ip)));
+	memcpy(packet.rest, peer->ip.data, peer->ip.len);
+	packet.ip.check = fold(sum(0, &packet.ip, ip_len));
 
 	check = sum(IPPROTO_TCP + tcp_len, &packet.ip.saddr,
 		    2 * sizeof(packet.ip.saddr));
-	packet.tcp.th_sum = fold(sum(check, &packet.tcp, tcp_len));
+	tcp->th_sum = fold(sum(check, tcp, tcp_len));
 
 	return write(peer->tun->fd, &packet, total) == (ssize_t)total ? 0 : -1;
 }
@@ -202,20 +205,23 @@ static int send_ipv6(const struct peer *peer, __u8 flags, const void *data,
 {
 	struct packet6 packet = {};
 	size_t tcp_len, total;
+	struct tcphdr *tcp;
 	__u32 check;
 
-	tcp_len = tcp_fill(peer, &packet.tcp, flags, data, len);
-	total = sizeof(packet.ip) + tcp_len;
+	tcp = (struct tcphdr *)(packet.rest + peer->ip.len);
+	tcp_len = tcp_fill(peer, tcp, flags, data, len);
+	total = sizeof(packet.ip) + peer->ip.len + tcp_len;
 	packet.ip.ip6_flow = htonl(6U << 28);
-	packet.ip.ip6_plen = htons(tcp_len);
-	packet.ip.ip6_nxt = IPPROTO_TCP;
+	packet.ip.ip6_plen = htons(peer->ip.len + tcp_len);
+	packet.ip.ip6_nxt = peer->ip.len ? IPPROTO_HOPOPTS : IPPROTO_TCP;
 	packet.ip.ip6_hlim = 64;
 	inet_pton(AF_INET6, PEER_IPV6, &packet.ip.ip6_src);
 	inet_pton(AF_INET6, TUN_IPV6, &packet.ip.ip6_dst);
+	memcpy(packet.rest, peer->ip.data, peer->ip.len);
 
 	check = sum(IPPROTO_TCP + tcp_len, &packet.ip.ip6_src,
 		    2 * sizeof(packet.ip.ip6_src));
-	packet.tcp.th_sum = fold(sum(check, &packet.tcp, tcp_len));
+	tcp->th_sum = fold(sum(check, tcp, tcp_len));
 
 	return write(peer->tun->fd, &packet, total) == (ssize_t)total ? 0 : -1;
 }
@@ -266,6 +272,8 @@ static bool segment_parse(struct segment *segment, const __u8 *packet,
 	segment->seq = ntohl(tcp->th_seq);
 	segment->ack = ntohl(tcp->th_ack);
 	segment->flags = tcp->th_flags;
+	segment->options.len = tcp->th_off * 4 - sizeof(*tcp);
+	memcpy(segment->options.data, tcp + 1, segment->options.len);
 	segment->len = total - data;
 	memcpy(segment->data, packet + data, segment->len);
 	return true;

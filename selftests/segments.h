@@ -21,12 +21,19 @@
 /* The room for segments that came while another peer's was waited for. */
 #define TUN_STASH	64
 
+/* Options of one header, with their padding. */
+struct options {
+	size_t len;
+	__u8 data[40];
+};
+
 struct segment {
 	__u16 source;
 	__u16 dest;
 	__u32 seq;
 	__u32 ack;
 	__u8 flags;
+	struct options options;
 	size_t len;
 	__u8 data[64];
 };
@@ -44,6 +51,13 @@ struct peer {
 	__u16 server;
 	__u32 seq;	/* of the next byte that it sends */
 	__u32 ack;	/* of the next byte that it expects */
+
+	/*
+	 * What its segments carry: IPv4 options or an IPv6 hop-by-hop header,
+	 * and more TCP options than the MSS of its SYN.
+	 */
+	struct options ip;
+	struct options tcp;
 };
 
 /* Makes tun0 in the caller's namespace, with the addresses above. */
