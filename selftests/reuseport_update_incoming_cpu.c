@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reuseport_update_incoming_cpu(): listeners that are meant for one CPU each,
+ * by SO_INCOMING_CPU.
+ *
+ *  1. One listener; each peer sends its SYN on one of two CPUs.
+ *  2. A listener for each of the two CPUs joins the group, the first one stops.
+ *  3. Each connection goes to the listener for its CPU: the one on which the
+ *     last segment of a complete handshake came, or the final ACK comes, or the
+ *     SYN+ACK's timer runs.
+ */
+#include <sched.h>
+#include <sys/sysinfo.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define CPUS	2
+#define PEERS	8
+
+FIXTURE(reuseport_update_incoming_cpu) {
+	struct peer peers[PEERS];
+	struct tun tun;
+	int from;
+	int to[CPUS];
+};
+
+FIXTURE_VARIANT(reuseport_update_incoming_cpu) {
+	const char *address;
+};
+
+FIXTURE_VARIANT_ADD(reuseport_update_incoming_cpu, ipv4) {
+	.address = TUN_IPV4,
+};
+
+FIXTURE_VARIANT_ADD(reuseport_update_incoming_cpu, ipv6) {
+	.address = TUN_IPV6,
+};
+
+/* What is written to the TUN device is received on the writer's CPU. */
+static int run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int set_cpu(int fd, int cpu)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu));
+}
+
+static int open_listener(const char *address, int cpu)
+{
+	int fd = listener_open(address);
+
+	return fd < 0 || set_cpu(fd, cpu) ? -1 : fd;
+}
+
+FIXTURE_SETUP(reuseport_update_incoming_cpu)
+{
+	if (get_nprocs() < CPUS)
+		SKIP(return, "needs two CPUs");
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open(variant->address);
+	ASSERT_LE(0, self->from);
+}
+
+FIXTURE_TEARDOWN(reuseport_update_incoming_cpu)
+{
+}
+
+/* The peers' CPUs alternate. */
+static void syn_on_their_cpus(struct __test_metadata *_metadata,
+			      struct peer *peers, struct tun *tun,
+			      const char *address)
+{
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		ASSERT_EQ(0, run_on(i % CPUS));
+		peer_init(&peers[i], tun, address, FIRST_PORT + i);
+		ASSERT_EQ(0, peer_syn(&peers[i]));
+		ASSERT_TRUE(peer_synack(&peers[i]));
+	}
+}
+
+static void ack_on_cpus(struct __test_metadata *_metadata, struct peer *peers,
+			int offset)
+{
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		ASSERT_EQ(0, run_on((i + offset) % CPUS));
+		ASSERT_EQ(0, peer_ack(&peers[i]));
+	}
+}
+
+/* The others join, and the first one is closed on the first CPU. */
+static void stop(struct __test_metadata *_metadata, int from, int *to,
+		 const char *address)
+{
+	int cpu;
+
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		to[cpu] = open_listener(address, cpu);
+		ASSERT_LE(0, to[cpu]);
+	}
+
+	ASSERT_EQ(0, run_on(0));
+	ASSERT_EQ(0, close(from));
+}
+
+static void expect_served(struct __test_metadata *_metadata,
+			  struct peer *peers, const int *to, int offset)
+{
+	int i, cpu, peer;
+
+	ASSERT_EQ(PEERS, peers_number(peers, PEERS));
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		for (i = 0; i < PEERS / CPUS; i++) {
+			ASSERT_FALSE(listener_idle(to[cpu]));
+			peer = listener_serve(to[cpu]) - FIRST_PORT;
+			ASSERT_EQ(cpu, (peer + offset) % CPUS);
+			EXPECT_TRUE(peer_served(&peers[peer]));
+		}
+	}
+
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* Mainline gives all of them to the listener for the CPU that closes. */
+TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_close, 300)
+{
+	syn_on_their_cpus(_metadata, self->peers, &self->tun, variant->address);
+	ack_on_cpus(_metadata, self->peers, 1);
+	stop(_metadata, self->from, self->to, variant->address);
+	expect_served(_metadata, self->peers, self->to, 1);
+}
+
+TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_final_ack, 300)
+{
+	syn_on_their_cpus(_metadata, self->peers, &self->tun, variant->address);
+	stop(_metadata, self->from, self->to, variant->address);
+	ack_on_cpus(_metadata, self->peers, 1);
+	expect_served(_metadata, self->peers, self->to, 1);
+}
+
+/* The timer runs where the SYN came in; later, the ACK's CPU is all the same. */
+TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_timer, 300)
+{
+	syn_on_their_cpus(_metadata, self->peers, &self->tun, variant->address);
+	stop(_metadata, self->from, self->to, variant->address);
+	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
+	ack_on_cpus(_metadata, self->peers, 1);
+	expect_served(_metadata, self->peers, self->to, 0);
+}
+
+/* Nobody is for their CPU: any listener will do. */
+TEST_F_TIMEOUT(reuseport_update_incoming_cpu, no_listener_for_the_cpu, 300)
+{
+	ASSERT_EQ(0, run_on(1));
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     variant->address));
+	ASSERT_EQ(PEERS / 2, peers_ack(self->peers, PEERS / 2));
+	self->to[0] = open_listener(variant->address, 0);
+	ASSERT_LE(0, self->to[0]);
+	ASSERT_EQ(0, close(self->from));
+
+	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, self->to[0]));
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/*
+ * Only while the group counts it is a listener for a CPU preferred. The peers
+ * on the ports from @port on are on the first CPU, as the caller is.
+ */
+static void expect_counted(struct __test_metadata *_metadata,
+			   struct tun *tun, const char *address, __u16 port,
+			   int from, int to)
+{
+	struct peer peer;
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		peer_init(&peer, tun, address, port + i);
+		ASSERT_EQ(0, peer_syn(&peer));
+		ASSERT_TRUE(peer_synack(&peer));
+		ASSERT_EQ(1, peers_complete(&peer, 1, to));
+	}
+
+	EXPECT_TRUE(listener_idle(from));
+}
+
+/* Whatever becomes of other listeners, the first CPU's is still counted. */
+TEST_F_TIMEOUT(reuseport_update_incoming_cpu, count_survives_others, 300)
+{
+	struct peer peer;
+	int other;
+
+	ASSERT_EQ(0, run_on(0));
+	self->to[0] = open_listener(variant->address, 0);
+	ASSERT_LE(0, self->to[0]);
+
+	other = open_listener(variant->address, 1);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, close(other));
+	expect_counted(_metadata, &self->tun, variant->address, 21000,
+		       self->from, self->to[0]);
+
+	other = open_listener(variant->address, 1);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, shutdown(other, SHUT_RDWR));
+	ASSERT_EQ(0, set_cpu(other, -1));
+	ASSERT_EQ(0, set_cpu(other, 1));
+	ASSERT_EQ(0, listener_restart(other));
+	ASSERT_EQ(0, set_cpu(other, -1));
+	ASSERT_EQ(0, close(other));
+	expect_counted(_metadata, &self->tun, variant->address, 22000,
+		       self->from, self->to[0]);
+
+	/* One that stays in the closed section for a handshake's sake. */
+	other = open_listener(variant->address, 1);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, run_on(1));
+	peer_init(&peer, &self->tun, variant->address, 20000);
+	ASSERT_EQ(0, peer_syn(&peer));
+	ASSERT_TRUE(peer_synack(&peer));
+	ASSERT_EQ(0, close(other));
+	ASSERT_EQ(0, run_on(0));
+	EXPECT_EQ(1, peers_complete(&peer, 1, self->to[0]));
+	expect_counted(_metadata, &self->tun, variant->address, 23000,
+		       self->from, self->to[0]);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}

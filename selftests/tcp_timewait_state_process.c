@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tcp_timewait_state_process(): connections in TIME_WAIT are nobody's, and stay
+ * as they are when the listener that they came from stops.
+ *
+ *  1. One listener; it serves each peer and closes first, so that what's left
+ *     of the connection is in TIME_WAIT.
+ *  2. Another listener joins the group, the first one stops.
+ *  3. A FIN that a peer sends again is acknowledged; a SYN from the same port
+ *     begins a connection with the other listener.
+ */
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "patience.h"
+#include "segments.h"
+
+#define PEERS	4
+
+FIXTURE(tcp_timewait_state_process) {
+	struct peer peers[PEERS];
+	struct tun tun;
+	int from, to;
+};
+
+FIXTURE_VARIANT(tcp_timewait_state_process) {
+	const char *address;
+};
+
+FIXTURE_VARIANT_ADD(tcp_timewait_state_process, ipv4) {
+	.address = TUN_IPV4,
+};
+
+FIXTURE_VARIANT_ADD(tcp_timewait_state_process, ipv6) {
+	.address = TUN_IPV6,
+};
+
+static bool receive(struct peer *peer, __u8 flags)
+{
+	struct segment segment;
+
+	return peer_receive(peer, &segment, PATIENCE_MS) &&
+	       segment.flags == flags && segment.seq == peer->ack &&
+	       segment.ack == peer->seq;
+}
+
+/* Acknowledges the server's FIN, and sends its own. */
+static bool finish(struct peer *peer)
+{
+	if (!receive(peer, TH_FIN | TH_ACK))
+		return false;
+
+	peer->ack++;
+	if (peer_send(peer, TH_FIN | TH_ACK, NULL, 0))
+		return false;
+
+	peer->seq++;
+	return receive(peer, TH_ACK);
+}
+
+static long time_wait_sockets(void)
+{
+	char line[256];
+	long count = -1;
+	FILE *file;
+
+	file = fopen("/proc/net/sockstat", "re");
+	if (!file)
+		return -1;
+
+	while (count < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "TCP: inuse %*d orphan %*d tw %ld", &count);
+
+	fclose(file);
+	return count;
+}
+
+FIXTURE_SETUP(tcp_timewait_state_process)
+{
+	int i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open(variant->address);
+	ASSERT_LE(0, self->from);
+
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     variant->address));
+	ASSERT_EQ(PEERS, peers_complete(self->peers, PEERS, self->from));
+	for (i = 0; i < PEERS; i++)
+		ASSERT_TRUE(finish(&self->peers[i]));
+
+	ASSERT_EQ(PEERS, time_wait_sockets());
+	self->to = listener_open(variant->address);
+	ASSERT_LE(0, self->to);
+	ASSERT_EQ(0, close(self->from));
+}
+
+FIXTURE_TEARDOWN(tcp_timewait_state_process)
+{
+}
+
+static void expect_no_migration(struct __test_metadata *_metadata)
+{
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(tcp_timewait_state_process, fin_is_acknowledged, 300)
+{
+	struct peer *peer;
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		peer = &self->peers[i];
+		peer->seq--;
+		ASSERT_EQ(0, peer_send(peer, TH_FIN | TH_ACK, NULL, 0));
+		peer->seq++;
+		EXPECT_TRUE(receive(peer, TH_ACK));
+	}
+
+	EXPECT_EQ(PEERS, time_wait_sockets());
+	EXPECT_TRUE(listener_idle(self->to));
+	expect_no_migration(_metadata);
+}
+
+TEST_F_TIMEOUT(tcp_timewait_state_process, syn_begins_anew, 300)
+{
+	struct peer *peer;
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		peer = &self->peers[i];
+		peer->seq += 0x10000;
+		ASSERT_EQ(0, peer_syn(peer));
+		ASSERT_TRUE(peer_synack(peer));
+	}
+
+	EXPECT_EQ(0, time_wait_sockets());
+	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
+	expect_no_migration(_metadata);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
