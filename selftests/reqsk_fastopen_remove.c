@@ -13,7 +13,6 @@
 
 #include "listeners.h"
 #include "netns.h"
-#include "patience.h"
 #include "segments.h"
 
 #define PEERS	4
@@ -87,21 +86,6 @@ FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, dual_close) {
 	.stop = STOP_CLOSE,
 };
 
-/* Whether the SYN+ACK acknowledges the data of the SYN. */
-static bool fastopen(struct peer *peer)
-{
-	struct segment segment;
-	int number = peer->port;
-
-	peer_send(peer, TH_SYN, &number, sizeof(number));
-	peer->seq++;
-	if (!peer_receive(peer, &segment, PATIENCE_MS))
-		return false;
-
-	peer->ack = segment.seq + 1;
-	return segment.flags == (TH_SYN | TH_ACK) && segment.ack == peer->seq;
-}
-
 FIXTURE_SETUP(reqsk_fastopen_remove)
 {
 	struct peer *peer;
@@ -116,7 +100,7 @@ FIXTURE_SETUP(reqsk_fastopen_remove)
 	for (i = 0; i < PEERS; i++) {
 		peer = &self->peers[i];
 		peer_init(peer, &self->tun, variant->remote, FIRST_PORT + i);
-		ASSERT_TRUE(fastopen(peer));
+		ASSERT_TRUE(peer_fastopen(peer));
 	}
 }
 
@@ -187,17 +171,17 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, charges_the_destination, 300)
 	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
 
 	peer_init(&peer, &self->tun, variant->remote, 20000);
-	EXPECT_FALSE(fastopen(&peer));
+	EXPECT_FALSE(peer_fastopen(&peer));
 	EXPECT_EQ(1, counter_read("TCPFastOpenListenOverflow"));
 
 	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
 	for (i = 0; i < PEERS; i++) {
 		peer_init(&peer, &self->tun, variant->remote, 20001 + i);
-		ASSERT_TRUE(fastopen(&peer));
+		ASSERT_TRUE(peer_fastopen(&peer));
 	}
 
 	peer_init(&peer, &self->tun, variant->remote, 20001 + PEERS);
-	EXPECT_FALSE(fastopen(&peer));
+	EXPECT_FALSE(peer_fastopen(&peer));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
 }
 
@@ -220,7 +204,7 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, reset_in_the_queue, 300)
 
 	for (i = 0; i < PEERS; i++) {
 		peer_init(&peer, &self->tun, variant->remote, 20000 + i);
-		ASSERT_TRUE(fastopen(&peer));
+		ASSERT_TRUE(peer_fastopen(&peer));
 	}
 }
 

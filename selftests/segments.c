@@ -360,6 +360,22 @@ int peer_ack(struct peer *peer)
 	return peer_send(peer, TH_ACK, NULL, 0);
 }
 
+bool peer_fastopen(struct peer *peer)
+{
+	struct segment segment;
+	int number = peer->port;
+
+	if (peer_send(peer, TH_SYN, &number, sizeof(number)))
+		return false;
+
+	peer->seq++;
+	if (!peer_receive(peer, &segment, PATIENCE_MS))
+		return false;
+
+	peer->ack = segment.seq + 1;
+	return segment.flags == (TH_SYN | TH_ACK) && segment.ack == peer->seq;
+}
+
 int peer_number(struct peer *peer)
 {
 	int number = peer->port;

@@ -81,6 +81,9 @@ int peer_syn(struct peer *peer);
 bool peer_synack(struct peer *peer);
 int peer_ack(struct peer *peer);
 
+/* A SYN with its number; whether the SYN+ACK acknowledges that as well. */
+bool peer_fastopen(struct peer *peer);
+
 /*
  * Its number, which it sends as client_connect() does, is its port. Then
  * peer_served() says whether it came back, and peer_reset() whether a RST came
