@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tcp_abort(): an administrator destroys sockets (ss -K): a listener, or what
+ * it has in its queue or in its handshakes, before or after a migration.
+ *
+ *  1. One listener. Some peers have completed their handshakes and sent data,
+ *     the others have their SYN+ACK.
+ *  2. Another listener joins the group.
+ *  3. The first one is destroyed; or it stops, and some of its connections are
+ *     destroyed before or after that.
+ *  4. The other listener accepts each connection that wasn't destroyed.
+ */
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define PEERS		8
+#define HALF		(PEERS / 2)
+
+FIXTURE(tcp_abort) {
+	struct peer peers[PEERS];
+	struct tun tun;
+	int from, to;
+};
+
+FIXTURE_VARIANT(tcp_abort) {
+	const char *address;
+	const char *remote;
+};
+
+FIXTURE_VARIANT_ADD(tcp_abort, ipv4) {
+	.address = TUN_IPV4,
+	.remote = "192.0.2.2",
+};
+
+FIXTURE_VARIANT_ADD(tcp_abort, ipv6) {
+	.address = TUN_IPV6,
+	.remote = "2001:db8::2",
+};
+
+FIXTURE_SETUP(tcp_abort)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open(variant->address);
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     variant->address));
+	ASSERT_EQ(HALF, peers_ack(self->peers, HALF));
+	ASSERT_EQ(HALF, peers_number(self->peers, HALF));
+	self->to = listener_open(variant->address);
+	ASSERT_LE(0, self->to);
+}
+
+FIXTURE_TEARDOWN(tcp_abort)
+{
+}
+
+/*
+ * Destroys the server's socket for this peer's port, or the listener that a SYN
+ * from there would find, if its cookie is @cookie. Returns 0 or an errno.
+ */
+static int destroy(const struct peer *peer, const char *address,
+		   const char *remote, const __u32 *cookie)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 req;
+	} request = {
+		.header = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = SOCK_DESTROY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		},
+		.req = {
+			.sdiag_family = peer->family,
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = -1,
+			.id.idiag_sport = htons(SERVER_PORT),
+			.id.idiag_dport = htons(peer->port),
+			.id.idiag_cookie = { cookie[0], cookie[1] },
+		},
+	};
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+	} reply = {};
+	int fd, ret;
+
+	inet_pton(peer->family, address, request.req.id.idiag_src);
+	inet_pton(peer->family, remote, request.req.id.idiag_dst);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		return errno;
+
+	ret = send(fd, &request, sizeof(request), 0) < 0 ||
+	      recv(fd, &reply, sizeof(reply), 0) < 0 ? errno :
+	      -reply.error.error;
+	close(fd);
+	return ret;
+}
+
+/* Another port's SYN may find another listener of the group. */
+static int destroy_listener(int fd, const char *address, const char *remote)
+{
+	struct peer peer;
+	__u32 cookie[2];
+	socklen_t len = sizeof(cookie);
+	int ret = ENOENT;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &len))
+		return errno;
+
+	peer_init(&peer, NULL, address, 30000);
+	while (ret == ENOENT && ++peer.port < 31000)
+		ret = destroy(&peer, address, remote, cookie);
+
+	return ret;
+}
+
+static int destroy_peers(const struct peer *peers, int count,
+			 const char *address, const char *remote)
+{
+	const __u32 any[2] = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE };
+	int i;
+
+	for (i = 0; i < count && !destroy(&peers[i], address, remote, any); i++)
+		;
+
+	return i;
+}
+
+static void expect_counters(struct __test_metadata *_metadata, int success,
+			    int failure)
+{
+	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(tcp_abort, listener, 300)
+{
+	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
+				      variant->remote));
+	expect_counters(_metadata, HALF, 0);
+
+	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
+	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, self->to));
+	expect_counters(_metadata, PEERS, 0);
+}
+
+TEST_F_TIMEOUT(tcp_abort, listener_before_the_timer, 300)
+{
+	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
+				      variant->remote));
+	ASSERT_EQ(HALF, peers_synack(self->peers + HALF, HALF));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
+
+	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
+	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, self->to));
+	expect_counters(_metadata, PEERS, 0);
+}
+
+TEST_F_TIMEOUT(tcp_abort, last_listener, 300)
+{
+	ASSERT_EQ(0, close(self->to));
+	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
+				      variant->remote));
+	EXPECT_EQ(HALF, peers_reset(self->peers, HALF));
+	EXPECT_EQ(HALF, peers_refused(self->peers + HALF, HALF));
+	expect_counters(_metadata, 0, PEERS);
+}
+
+/* Before their listener stops, after that, and after the timer. */
+TEST_F_TIMEOUT(tcp_abort, requests, 300)
+{
+	struct peer *requests = self->peers + HALF;
+
+	ASSERT_EQ(1, destroy_peers(requests, 1, variant->address,
+				   variant->remote));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(1, destroy_peers(requests + 1, 1, variant->address,
+				   variant->remote));
+	ASSERT_EQ(HALF - 2, peers_synack(requests + 2, HALF - 2));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS - 2));
+	ASSERT_EQ(1, destroy_peers(requests + 2, 1, variant->address,
+				   variant->remote));
+
+	EXPECT_EQ(3, peers_refused(requests, 3));
+	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
+	EXPECT_EQ(HALF - 3, peers_complete(requests + 3, HALF - 3, self->to));
+	expect_counters(_metadata, PEERS - 2, 0);
+}
+
+/* The first two have been destroyed; in whatever order they're accepted. */
+static void expect_two_dead(struct __test_metadata *_metadata,
+			    struct peer *peers, int listener)
+{
+	int dead = 0, i;
+
+	EXPECT_EQ(2, peers_reset(peers, 2));
+	for (i = 0; i < HALF; i++) {
+		ASSERT_FALSE(listener_idle(listener));
+		dead += listener_serve(listener) < 0;
+	}
+
+	EXPECT_EQ(2, dead);
+	for (i = 2; i < HALF; i++)
+		EXPECT_TRUE(peer_served(&peers[i]));
+}
+
+/* Somebody must accept them, dead as they are. */
+TEST_F_TIMEOUT(tcp_abort, children, 300)
+{
+	ASSERT_EQ(1, destroy_peers(self->peers, 1, variant->address,
+				   variant->remote));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(1, destroy_peers(self->peers + 1, 1, variant->address,
+				   variant->remote));
+	expect_two_dead(_metadata, self->peers, self->to);
+	expect_counters(_metadata, HALF, 0);
+}
+
+/* Nor do they count any more against the limit of pending requests. */
+TEST_F_TIMEOUT(tcp_abort, fastopen_children, 300)
+{
+	struct peer peers[HALF], more;
+	int i, limit = HALF;
+
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", "1539"));
+	ASSERT_EQ(0, setsockopt(self->to, IPPROTO_TCP, TCP_FASTOPEN, &limit,
+				sizeof(limit)));
+	for (i = 0; i < HALF; i++) {
+		peer_init(&peers[i], &self->tun, variant->address, 20000 + i);
+		ASSERT_TRUE(peer_fastopen(&peers[i]));
+	}
+
+	self->from = listener_open(variant->address);
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(0, setsockopt(self->from, IPPROTO_TCP, TCP_FASTOPEN, &limit,
+				sizeof(limit)));
+	ASSERT_EQ(1, destroy_peers(peers, 1, variant->address,
+				   variant->remote));
+	ASSERT_EQ(0, close(self->to));
+	ASSERT_EQ(1, destroy_peers(peers + 1, 1, variant->address,
+				   variant->remote));
+	for (i = 0; i < HALF; i++) {
+		peer_init(&more, &self->tun, variant->address, 21000 + i);
+		EXPECT_EQ(i < 2, peer_fastopen(&more));
+	}
+
+	expect_two_dead(_metadata, peers, self->from);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
