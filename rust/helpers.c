@@ -86,9 +86,9 @@ int rust_helper_sk_bound_dev_if(const struct sock *sk)
 	return READ_ONCE(sk->sk_bound_dev_if);
 }
 
-const void *rust_helper_sk_ulp(const struct sock *sk)
+bool rust_helper_sk_is_mptcp(const struct sock *sk)
 {
-	return READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
+	return sk_is_mptcp(sk);
 }
 
 unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk)
@@ -231,7 +231,9 @@ struct bpf_prog *rust_helper_reuseport_prog(const struct sock_reuseport *reuse)
 
 bool rust_helper_bpf_prog_migrates(const struct bpf_prog *prog)
 {
-	return prog->expected_attach_type == BPF_SK_REUSEPORT_SELECT_OR_MIGRATE;
+	/* Socket filters may have any attach type. */
+	return prog->type == BPF_PROG_TYPE_SK_REUSEPORT &&
+	       prog->expected_attach_type == BPF_SK_REUSEPORT_SELECT_OR_MIGRATE;
 }
 
 /* Programs run with bottom halves off, as for a packet. */
@@ -272,16 +274,35 @@ bool rust_helper_tcp_keys_in_use(void)
 	return false;
 }
 
-const struct tcp_md5sig_key *rust_helper_md5_key(const struct sock *sk,
-						 struct sock *connection)
+/* Both stay when their last key is removed. */
+bool rust_helper_has_keys(const struct sock *sk)
 {
 #ifdef CONFIG_TCP_MD5SIG
-	if (connection->sk_state == TCP_NEW_SYN_RECV) {
-		struct request_sock *req = inet_reqsk(connection);
+	if (rcu_access_pointer(tcp_sk(sk)->md5sig_info))
+		return true;
+#endif
+#ifdef CONFIG_TCP_AO
+	if (rcu_access_pointer(tcp_sk(sk)->ao_info))
+		return true;
+#endif
+	return false;
+}
 
-		return tcp_rsk(req)->af_specific->req_md5_lookup(sk, connection);
-	}
-	return tcp_sk(connection)->af_specific->md5_lookup(sk, connection);
+struct tcp_md5sig_key *rust_helper_request_md5_key(const struct sock *sk,
+						   struct sock *req)
+{
+#ifdef CONFIG_TCP_MD5SIG
+	return tcp_rsk(inet_reqsk(req))->af_specific->req_md5_lookup(sk, req);
+#else
+	return NULL;
+#endif
+}
+
+struct tcp_md5sig_key *rust_helper_child_md5_key(const struct sock *sk,
+						 struct sock *child)
+{
+#ifdef CONFIG_TCP_MD5SIG
+	return tcp_sk(child)->af_specific->md5_lookup(sk, child);
 #else
 	return NULL;
 #endif
@@ -296,37 +317,69 @@ u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes)
 	return len;
 }
 
-const struct tcp_ao_key *rust_helper_ao_key(const struct sock *sk,
-					    struct sock *connection, int sndid,
-					    int rcvid)
+struct tcp_ao_key *rust_helper_request_ao_key(const struct sock *sk,
+					      struct sock *req, int sndid,
+					      int rcvid)
 {
 #ifdef CONFIG_TCP_AO
-	if (connection->sk_state == TCP_NEW_SYN_RECV) {
-		struct request_sock *req = inet_reqsk(connection);
-
-		return tcp_rsk(req)->af_specific->ao_lookup(sk, req, sndid, rcvid);
-	}
-	return tcp_sk(connection)->af_specific->ao_lookup(sk, connection, sndid,
-							  rcvid);
+	return tcp_rsk(inet_reqsk(req))->af_specific->ao_lookup(sk, inet_reqsk(req),
+								sndid, rcvid);
 #else
 	return NULL;
 #endif
 }
 
-/* A request has begun its handshake with a certain key, or with none. */
-const struct tcp_ao_key *rust_helper_ao_key_in_use(const struct sock *sk,
-						   struct sock *connection)
+struct tcp_ao_key *rust_helper_child_ao_key(const struct sock *sk,
+					    struct sock *child, int sndid,
+					    int rcvid)
 {
 #ifdef CONFIG_TCP_AO
-	if (connection->sk_state == TCP_NEW_SYN_RECV) {
-		struct request_sock *req = inet_reqsk(connection);
-
-		if (!tcp_rsk_used_ao(req))
-			return NULL;
-		return rust_helper_ao_key(sk, connection, tcp_rsk(req)->ao_keyid, -1);
-	}
+	return tcp_sk(child)->af_specific->ao_lookup(sk, child, sndid, rcvid);
+#else
+	return NULL;
 #endif
-	return rust_helper_ao_key(sk, connection, -1, -1);
+}
+
+/* False if the request began without TCP-AO. Otherwise the keys of its listener
+ * @sk for its segments and its peer's, or NULL where one has been removed.
+ */
+bool rust_helper_request_ao_keys(const struct sock *sk, struct sock *req,
+				 struct tcp_ao_key **send,
+				 struct tcp_ao_key **receive)
+{
+#ifdef CONFIG_TCP_AO
+	const struct tcp_request_sock *treq = tcp_rsk(inet_reqsk(req));
+
+	if (!tcp_rsk_used_ao(inet_reqsk(req)))
+		return false;
+
+	*send = rust_helper_request_ao_key(sk, req, treq->ao_keyid, -1);
+	*receive = rust_helper_request_ao_key(sk, req, -1, treq->ao_rcv_next);
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* False if the child is without TCP-AO. Otherwise its keys for its segments, and
+ * the one that it has its peer use next.
+ */
+bool rust_helper_child_ao_keys(const struct sock *child,
+			       struct tcp_ao_key **send,
+			       struct tcp_ao_key **receive)
+{
+#ifdef CONFIG_TCP_AO
+	const struct tcp_ao_info *ao = rcu_dereference(tcp_sk(child)->ao_info);
+
+	if (!ao)
+		return false;
+
+	*send = READ_ONCE(ao->current_key);
+	*receive = READ_ONCE(ao->rnext_key);
+	return true;
+#else
+	return false;
+#endif
 }
 
 /* Whether segments without a signature are dropped, whoever they come from. */

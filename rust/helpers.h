@@ -38,7 +38,7 @@ struct net *rust_helper_sock_net(const struct sock *sk);
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
 unsigned int rust_helper_sk_uid(const struct sock *sk);
 int rust_helper_sk_bound_dev_if(const struct sock *sk);
-const void *rust_helper_sk_ulp(const struct sock *sk);
+bool rust_helper_sk_is_mptcp(const struct sock *sk);
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);
 unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk);
 void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n);
@@ -77,16 +77,26 @@ struct sock *rust_helper_run_sk_reuseport(struct sock_reuseport *reuse,
 struct sk_buff *rust_helper_empty_skb_alloc(void);
 void rust_helper_kfree_skb(struct sk_buff *skb);
 
-/* Keys. @connection is a request or a child, whose peer is looked up. */
+/* Keys of listeners for the peer of a request or child, and those in use */
 bool rust_helper_tcp_keys_in_use(void);
-const struct tcp_md5sig_key *rust_helper_md5_key(const struct sock *sk,
-						 struct sock *connection);
+bool rust_helper_has_keys(const struct sock *sk);
+struct tcp_md5sig_key *rust_helper_request_md5_key(const struct sock *sk,
+						   struct sock *req);
+struct tcp_md5sig_key *rust_helper_child_md5_key(const struct sock *sk,
+						 struct sock *child);
 u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes);
-const struct tcp_ao_key *rust_helper_ao_key(const struct sock *sk,
-					    struct sock *connection, int sndid,
+struct tcp_ao_key *rust_helper_request_ao_key(const struct sock *sk,
+					      struct sock *req, int sndid,
+					      int rcvid);
+struct tcp_ao_key *rust_helper_child_ao_key(const struct sock *sk,
+					    struct sock *child, int sndid,
 					    int rcvid);
-const struct tcp_ao_key *rust_helper_ao_key_in_use(const struct sock *sk,
-						   struct sock *connection);
+bool rust_helper_request_ao_keys(const struct sock *sk, struct sock *req,
+				 struct tcp_ao_key **send,
+				 struct tcp_ao_key **receive);
+bool rust_helper_child_ao_keys(const struct sock *child,
+			       struct tcp_ao_key **send,
+			       struct tcp_ao_key **receive);
 bool rust_helper_ao_required(const struct sock *sk);
 
 /* Requests */

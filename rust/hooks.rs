@@ -10,6 +10,7 @@ use crate::{
     net::{
         ExpiringRequest,
         Listener,
+        ListenerRef,
         NewChild,
         Packet,
         Program,
@@ -26,10 +27,7 @@ use core::{
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
+    sync::rcu, //
 };
 
 /// What decides and carries out migrations.
@@ -56,7 +54,7 @@ pub(crate) trait Operations: 'static {
         _req: &Request,
         _packet: Packet<'_>,
         _rcu: &rcu::Guard,
-    ) -> Option<ARef<Listener>> {
+    ) -> Option<ListenerRef> {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
@@ -153,7 +151,7 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: The kernel passes a segment that it keeps, or none.
         let packet = unsafe { Packet::from_raw(skb) };
 
-        T::select(closed, req, packet, &rcu).map_or(ptr::null_mut(), Listener::into_raw)
+        T::select(closed, req, packet, &rcu).map_or(ptr::null_mut(), ListenerRef::into_raw)
     }
 
     /// Calls [`Operations::complete`].

@@ -21,21 +21,20 @@ use crate::{
         ExpiringRequest,
         Group,
         Listener,
+        ListenerRef,
         NewChild,
         Packet,
         PerNamespace,
         Program,
         Request,
+        Selected,
         Verdict, //
     },
     sysctl::Settings, //
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
+    sync::rcu, //
 };
 
 /// The module's implementation of the hooks.
@@ -56,7 +55,7 @@ impl Operations for Migration {
         req: &Request,
         packet: Packet<'_>,
         rcu: &rcu::Guard,
-    ) -> Option<ARef<Listener>> {
+    ) -> Option<ListenerRef> {
         request::select(closed, req.connection(), packet, rcu)
     }
 
@@ -96,24 +95,28 @@ fn group<'a>(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Group<'
     })
 }
 
-/// Chooses a live listener for a connection of `former`: the one that the
-/// group's program says, where there's one, and by hash where it doesn't. The
-/// program isn't asked when the group has no listener left.
+/// Chooses a live listener for a connection: the one that the group's program
+/// says, where there's one, and by hash where it doesn't. The program isn't asked
+/// when the group has no listener left.
 fn choose(
     group: &Group<'_>,
-    former: &Listener,
     connection: Connection<'_>,
     packet: &mut Packet<'_>,
-) -> Option<ARef<Listener>> {
+) -> Option<Selected> {
     if group.len() == 0 {
         return None;
     }
     if let Some(program) = group.migrate_program() {
-        match program.run(group, former, connection, packet) {
-            Verdict::Listener(listener) => return Some(listener),
+        match program.run(group, connection, packet) {
+            Verdict::Listener(listener) => {
+                return Some(Selected {
+                    listener,
+                    has_room: false,
+                })
+            }
             Verdict::Any => (),
             Verdict::Cancel => return None,
         }
     }
-    group.select(former, connection)
+    group.select(connection)
 }

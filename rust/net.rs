@@ -19,9 +19,14 @@ pub(crate) use self::{
         cond_resched_unless_bpf,
         this_cpu, //
     },
-    group::Group,
-    keys::in_use as keys_in_use,
-    listener::Listener,
+    group::{
+        Group,
+        Selected, //
+    },
+    listener::{
+        Listener,
+        ListenerRef, //
+    },
     namespace::{
         Namespace,
         PerNamespace,

@@ -5,28 +5,28 @@
 use crate::net::{
     Batch,
     Listener,
+    Selected,
     TakenQueue, //
 };
 use core::ptr;
-use kernel::sync::aref::ARef;
 
 /// For how many listeners requests are gathered at a time, and how many keys are
 /// remembered. With more listeners in the group, a batch is sent off early when
 /// its place is needed.
-const PLACES: usize = 32;
+const PLACES: usize = 16;
 
 /// Batches by the listener they are for, and by the keys that these were
 /// selected by.
 ///
 /// There is one batch for a listener, so that the connections that it gets stay
-/// in order.
+/// in order, but for those of Fast Open, which go on their own.
 ///
 /// # Invariants
 ///
 /// The place of each of `keys` has a batch.
 pub(super) struct Batches {
     places: [Option<Batch>; PLACES],
-    keys: [Option<(u32, usize)>; PLACES],
+    keys: [Option<(u32, u8)>; PLACES],
 }
 
 impl Batches {
@@ -43,7 +43,7 @@ impl Batches {
     /// large as that has room.
     pub(super) fn get(&mut self, key: u32) -> Option<&mut Batch> {
         let place = match self.keys[key as usize % PLACES] {
-            Some((k, place)) if k == key => place,
+            Some((k, place)) if k == key => usize::from(place),
             _ => return None,
         };
 
@@ -63,15 +63,15 @@ impl Batches {
         place.is_some()
     }
 
-    /// The batch for `to`, which was selected by `key`. Another one may be sent
+    /// The batch for a listener that was selected by `key`. Another one may be sent
     /// for it.
     pub(super) fn insert<'a>(
         &'a mut self,
         key: u32,
-        to: ARef<Listener>,
+        selected: Selected,
         queue: &mut TakenQueue<'_>,
     ) -> &'a mut Batch {
-        let place = self.place_of(&to).unwrap_or_else(|| {
+        let place = self.place_of(&selected.listener).unwrap_or_else(|| {
             let place = self.places.iter().position(Option::is_none);
             let place = place.unwrap_or(key as usize % PLACES);
 
@@ -80,8 +80,8 @@ impl Batches {
         });
 
         // INVARIANT: The place has a batch from here on.
-        self.keys[key as usize % PLACES] = Some((key, place));
-        self.places[place].get_or_insert_with(|| Batch::new(to))
+        self.keys[key as usize % PLACES] = Some((key, place as u8));
+        self.places[place].get_or_insert_with(|| Batch::new(selected))
     }
 
     fn place_of(&self, to: &Listener) -> Option<usize> {
@@ -103,7 +103,7 @@ impl Batches {
         if let Some(batch) = self.places[place].take() {
             // INVARIANT: No key has the place that is empty now.
             for key in &mut self.keys {
-                key.take_if(|(_, p)| *p == place);
+                key.take_if(|(_, p)| usize::from(*p) == place);
             }
             queue.send(batch);
         }

@@ -12,7 +12,6 @@ use super::batches::Batches;
 use crate::{
     net::{
         cond_resched_unless_bpf,
-        keys_in_use,
         Batch,
         Group,
         Listener,
@@ -25,6 +24,9 @@ use kernel::sync::rcu;
 
 /// How many requests are moved in one RCU read section.
 const CHUNK: usize = 1024;
+
+/// The same where programs run meanwhile, which may take their time.
+const FEW: usize = 16;
 
 /// No listener of the group is alive.
 struct NoListener;
@@ -64,28 +66,23 @@ fn move_chunk(
     let rcu = rcu::read_lock();
     let group = closed.group(&rcu).ok_or(NoListener)?;
 
-    if group.migrate_program().is_some() || keys_in_use() {
-        move_one_by_one(closed, &group, queue, packet);
+    if group.migrate_program().is_some() || group.has_keys() {
+        move_one_by_one(&group, queue, packet);
         Ok(())
     } else {
-        move_in_batches(closed, &group, queue)
+        move_in_batches(&group, queue)
     }
 }
 
 /// Where what one connection may do says nothing about another.
-fn move_one_by_one(
-    closed: &Listener,
-    group: &Group<'_>,
-    queue: &mut TakenQueue<'_>,
-    packet: &mut Packet<'_>,
-) {
-    for _ in 0..CHUNK {
+fn move_one_by_one(group: &Group<'_>, queue: &mut TakenQueue<'_>, packet: &mut Packet<'_>) {
+    for _ in 0..FEW {
         let Some(req) = queue.pop() else { break };
-        let Some(to) = super::choose(group, closed, req.connection(), packet) else {
+        let Some(selected) = super::choose(group, req.connection(), packet) else {
             queue.keep(req);
             continue;
         };
-        let mut batch = Batch::new(to);
+        let mut batch = Batch::new(selected);
 
         queue.add(&mut batch, req);
         queue.send(batch);
@@ -94,11 +91,7 @@ fn move_one_by_one(
 
 /// Where all connections that a listener was selected for by the same key may
 /// go to it.
-fn move_in_batches(
-    closed: &Listener,
-    group: &Group<'_>,
-    queue: &mut TakenQueue<'_>,
-) -> Result<(), NoListener> {
+fn move_in_batches(group: &Group<'_>, queue: &mut TakenQueue<'_>) -> Result<(), NoListener> {
     let (listeners, by_cpu) = (group.len(), group.has_incoming_cpu());
     let mut batches = Batches::new();
     let mut result = Ok(());
@@ -117,18 +110,21 @@ fn move_in_batches(
             continue;
         }
 
-        let mut to = group.select(closed, connection);
+        let mut selected = group.select(connection);
         // It looked as if it had room, but all of that is taken.
-        while to.as_ref().is_some_and(|to| batches.send_full(to, queue)) {
-            to = group.select(closed, connection);
+        while selected
+            .as_ref()
+            .is_some_and(|selected| batches.send_full(&selected.listener, queue))
+        {
+            selected = group.select(connection);
         }
 
-        let Some(to) = to else {
+        let Some(selected) = selected else {
             queue.unpop(req);
             result = Err(NoListener);
             break;
         };
-        let batch = batches.insert(key, to, queue);
+        let batch = batches.insert(key, selected, queue);
 
         queue.add(batch, req);
     }

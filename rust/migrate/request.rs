@@ -6,16 +6,12 @@ use crate::net::{
     Connection,
     ExpiringRequest,
     Listener,
+    ListenerRef,
     NewChild,
     Packet, //
 };
 use core::ptr;
-use kernel::{
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
-};
+use kernel::sync::rcu;
 
 /// Chooses a live listener for a connection in the group of `closed`, at its
 /// final ACK or its SYN+ACK timer, and counts a failure to find one; what stands
@@ -25,10 +21,11 @@ pub(super) fn select(
     connection: Connection<'_>,
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
-) -> Option<ARef<Listener>> {
+) -> Option<ListenerRef> {
     let selected = super::group(closed, rcu)?
         .ok()
-        .and_then(|group| super::choose(&group, closed, connection, &mut packet));
+        .and_then(|group| super::choose(&group, connection, &mut packet))
+        .map(|selected| selected.listener);
 
     if selected.is_none() {
         closed.namespace().add_failed(1);
@@ -45,9 +42,11 @@ pub(super) fn select(
 /// is gone, so that it can be told whose it is, as often as need be.
 pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
     let former = child.former();
-    let mut to = ARef::from(listener);
+    let again = || select(former, child.connection(), Packet::empty(), rcu);
+    // Where it was found under RCU, its last reference may be gone by now.
+    let mut next = listener.get().or_else(again);
 
-    loop {
+    while let Some(to) = next {
         if let Some(to) = child.queue_on(to) {
             // The kernel tells the listener it knows when the child is in
             // TCP_ESTABLISHED; another one is for us to tell.
@@ -57,12 +56,9 @@ pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Gua
             former.namespace().add_migrated(1);
             return true;
         }
-
-        to = match select(former, child.connection(), Packet::empty(), rcu) {
-            Some(to) => to,
-            None => return false,
-        };
+        next = again();
     }
+    false
 }
 
 /// Has a clone of `req`, which belongs to `listener`, take its place in ehash,

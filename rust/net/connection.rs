@@ -2,19 +2,12 @@
 
 //! Connections that look for a listener.
 
-use super::{
-    keys,
-    this_cpu,
-    Listener, //
-};
+use super::this_cpu;
 use crate::bindings;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-
-/// `TCP_NEW_SYN_RECV` of `include/net/tcp_states.h`.
-const TCP_NEW_SYN_RECV: u8 = 12;
 
 /// A connection whose listener has stopped: a request in `TCP_NEW_SYN_RECV`, or a
 /// child that nobody has accepted.
@@ -66,28 +59,11 @@ impl Connection<'_> {
         unsafe { bindings::sk_incoming_cpu(self.sk.as_ptr()) }
     }
 
-    fn is_request(&self) -> bool {
+    /// Whether it has no child yet.
+    pub(super) fn is_request(&self) -> bool {
         // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sk_state_load(self.sk.as_ptr()) == TCP_NEW_SYN_RECV }
-    }
-
-    /// Whether `to` may have the connection, as far as it's authenticated: with
-    /// the key that `to` has for the peer, or by nobody's. A child has keys of
-    /// its own; a request has been using those of `former`.
-    pub(crate) fn keys_match(&self, former: &Listener, to: &Listener) -> bool {
-        if !keys::in_use() {
-            return true;
+        unsafe {
+            u32::from(bindings::sk_state_load(self.sk.as_ptr())) == bindings::TCP_NEW_SYN_RECV
         }
-
-        let sk = self.sk.as_ptr();
-        let holder = if self.is_request() {
-            former.as_raw()
-        } else {
-            sk
-        };
-
-        // SAFETY: Both are valid, the former by the type invariant and the
-        // latter by that of a listener.
-        unsafe { keys::match_for(sk, holder, to.as_raw()) }
     }
 }

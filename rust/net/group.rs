@@ -5,35 +5,36 @@
 //! C header: [`include/net/sock_reuseport.h`](srctree/include/net/sock_reuseport.h)
 
 use super::{
+    keys,
     Connection,
     Listener,
+    ListenerRef,
     Program, //
 };
 use crate::{
     bindings,
-    policy::select::{self, Candidate}, //
+    policy::select::{
+        self,
+        Candidate, //
+    },
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
-use kernel::sync::{
-    aref::ARef,
-    rcu, //
-};
+use core::ptr::NonNull;
+use kernel::sync::rcu;
 
 /// How often a group is looked at in which all listeners stop meanwhile.
 const ATTEMPTS: u32 = 16;
 
-/// A `SO_REUSEPORT` group, `struct sock_reuseport`.
+/// The `SO_REUSEPORT` group, `struct sock_reuseport`, of a listener that has
+/// stopped.
 ///
 /// # Invariants
 ///
-/// `reuse` was read in the RCU read section that `'a` lies in.
+/// `reuse` was read from `former` in the RCU read section of `rcu`.
 #[derive(Clone, Copy)]
 pub(crate) struct Group<'a> {
     reuse: NonNull<bindings::sock_reuseport>,
-    _rcu: PhantomData<&'a rcu::Guard>,
+    former: &'a Listener,
+    rcu: &'a rcu::Guard,
 }
 
 impl<'a> Group<'a> {
@@ -41,16 +42,19 @@ impl<'a> Group<'a> {
     ///
     /// # Safety
     ///
-    /// `reuse` must have been read in the read section of `_rcu`.
+    /// `reuse` must have been read from `former` in the read section of `rcu`.
     pub(super) unsafe fn from_raw(
         reuse: NonNull<bindings::sock_reuseport>,
-        _rcu: &'a rcu::Guard,
+        former: &'a Listener,
+        rcu: &'a rcu::Guard,
     ) -> Self {
         // INVARIANT: By the safety requirements.
-        Self {
-            reuse,
-            _rcu: PhantomData,
-        }
+        Self { reuse, former, rcu }
+    }
+
+    /// The listener whose connections look for another one.
+    pub(super) fn former(&self) -> &'a Listener {
+        self.former
     }
 
     /// The C object.
@@ -81,6 +85,12 @@ impl<'a> Group<'a> {
         unsafe { bindings::reuseport_has_incoming_cpu(self.reuse.as_ptr()) }
     }
 
+    /// Whether one of its listeners, or the one that has stopped, has or had keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        keys::in_use()
+            && (self.former.has_keys() || (0..self.len()).any(|i| self.socket(i).has_keys()))
+    }
+
     /// The `i`th socket of the group, for an `i` below [`Group::len`] as it was
     /// in this read section.
     fn socket(&self, i: u16) -> &'a Listener {
@@ -90,36 +100,79 @@ impl<'a> Group<'a> {
         unsafe { Listener::from_raw(bindings::reuseport_sock(self.reuse.as_ptr(), u32::from(i))) }
     }
 
-    /// Chooses a live listener for a connection of `former`. `None` when no
-    /// listener of the group that may have it is alive.
+    /// Takes a reference on a listener of the group, if it is alive and may have
+    /// this connection.
+    pub(super) fn admit(
+        &self,
+        listener: &Listener,
+        connection: Connection<'_>,
+    ) -> Option<ListenerRef> {
+        let may = listener.is_listening()
+            && listener.is_like(self.former)
+            && connection.keys_match(self.former, listener, self.rcu);
+
+        if may {
+            listener.get()
+        } else {
+            None
+        }
+    }
+
+    /// Chooses a live listener for a connection. `None` when no listener of the
+    /// group that may have it is alive.
     ///
     /// A listener leaves the group before its state changes. So when one that has
     /// stopped is seen here, the group is another by now, and perhaps with a
     /// listener that has only just joined: it's looked at again.
-    pub(crate) fn select(
-        &self,
-        former: &Listener,
-        connection: Connection<'_>,
-    ) -> Option<ARef<Listener>> {
-        let cpu = self.has_incoming_cpu().then(|| connection.incoming_cpu());
+    pub(crate) fn select(&self, connection: Connection<'_>) -> Option<Selected> {
+        let mut group = *self;
 
         for _ in 0..ATTEMPTS {
-            let mut stopped = false;
-            let selected = select::select(connection.hash(), self.len(), |i| {
-                let listener = self.socket(i);
-
-                stopped |= !listener.is_listening();
-                Some(Candidate {
-                    has_room: !listener.accept_queue().is_full(),
-                    on_cpu: cpu.is_none_or(|cpu| cpu == listener.incoming_cpu()),
-                    listener: listener.get_for(former, connection)?,
-                })
-            });
+            let (selected, stopped) = group.try_select(connection);
 
             if selected.is_some() || !stopped {
                 return selected;
             }
+            // It may have been moved to larger memory, too.
+            group = self.former.group(self.rcu)?;
         }
         None
+    }
+
+    /// What is selected now, and whether a listener that has stopped was seen.
+    fn try_select(&self, connection: Connection<'_>) -> (Option<Selected>, bool) {
+        let cpu = self.has_incoming_cpu().then(|| connection.incoming_cpu());
+        let mut stopped = false;
+        let selected = select::select(connection.hash(), self.len(), |i| {
+            let socket = self.socket(i);
+            let listener = self.admit(socket, connection);
+
+            stopped |= listener.is_none() && !socket.is_listening();
+            Some(Candidate {
+                listener: listener?,
+                has_room: !socket.accept_queue().is_full(),
+                on_cpu: cpu.is_none_or(|cpu| cpu == socket.incoming_cpu()),
+            })
+        });
+
+        (selected.map(Selected::from), stopped)
+    }
+}
+
+/// A listener that was chosen.
+pub(crate) struct Selected {
+    /// The listener.
+    pub(crate) listener: ListenerRef,
+    /// Whether it has its share of the connections as far as it has room. If not,
+    /// it is to have them in any case: no other has room, or a program says so.
+    pub(crate) has_room: bool,
+}
+
+impl From<Candidate<ListenerRef>> for Selected {
+    fn from(candidate: Candidate<ListenerRef>) -> Self {
+        Self {
+            listener: candidate.listener,
+            has_room: candidate.has_room,
+        }
     }
 }

@@ -7,26 +7,19 @@
 
 use super::{
     AcceptQueue,
-    Connection,
     Group,
     Namespace, //
 };
 use crate::bindings;
-use core::ptr::NonNull;
+use core::{
+    mem,
+    ops::Deref,
+    ptr::NonNull, //
+};
 use kernel::{
-    prelude::*,
-    sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
-        rcu, //
-    },
+    sync::rcu,
     types::Opaque, //
 };
-
-/// `TCP_LISTEN` of `include/net/tcp_states.h`.
-const TCP_LISTEN: u8 = 10;
 
 /// The states of a deferred put, in `request_sock_queue.migrate_put`.
 mod put {
@@ -46,9 +39,8 @@ struct Identity {
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
     device: i32,
-    /// The upper layer's ops, or null; only compared. The TCP part of a MPTCP
-    /// socket has MPTCP's.
-    ulp: *const c_void,
+    /// Whether it's the TCP part of a MPTCP socket.
+    mptcp: bool,
 }
 
 /// A TCP socket that listens, or that has stopped listening.
@@ -59,20 +51,6 @@ struct Identity {
 /// is valid as long as a reference to this type exists.
 #[repr(transparent)]
 pub(crate) struct Listener(Opaque<bindings::sock>);
-
-// SAFETY: `sk_refcnt` counts references; sock_put() frees the socket with the
-// last one.
-unsafe impl AlwaysRefCounted for Listener {
-    fn inc_ref(&self) {
-        // SAFETY: Valid by the type invariant, and referenced by the caller.
-        unsafe { bindings::sock_hold_many(self.as_raw(), 1) }
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference of its own.
-        unsafe { bindings::sock_put(obj.as_ptr().cast()) }
-    }
-}
 
 impl Listener {
     /// Wraps a pointer to a listener.
@@ -90,50 +68,31 @@ impl Listener {
         self.0.get()
     }
 
-    /// Takes a reference, if the listener is alive and may have a connection of
-    /// `former`.
-    pub(crate) fn get_for(
-        &self,
-        former: &Listener,
-        connection: Connection<'_>,
-    ) -> Option<ARef<Self>> {
-        let may = self.is_listening()
-            && self.identity() == former.identity()
-            && connection.keys_match(former, self);
-
-        if may {
-            self.get()
-        } else {
-            None
-        }
+    /// Whether it may have connections of `former`, as far as their keys allow.
+    pub(super) fn is_like(&self, former: &Listener) -> bool {
+        self.identity() == former.identity()
     }
 
     /// What can change after bind(), which has seen to it that the listeners of
-    /// a group have everything else in common.
+    /// a group have everything else in common; or what doesn't count there.
     fn identity(&self) -> Identity {
         // SAFETY: Valid by the type invariant.
         unsafe {
             Identity {
                 uid: bindings::sk_uid(self.as_raw()),
                 device: bindings::sk_bound_dev_if(self.as_raw()),
-                ulp: bindings::sk_ulp(self.as_raw()),
+                mptcp: bindings::sk_is_mptcp(self.as_raw()),
             }
         }
     }
 
     /// Takes a reference, unless the last one is gone already.
-    fn get(&self) -> Option<ARef<Self>> {
+    pub(crate) fn get(&self) -> Option<ListenerRef> {
         // SAFETY: Valid by the type invariant.
-        if !unsafe { bindings::sock_hold_not_zero(self.as_raw()) } {
-            return None;
-        }
-        // SAFETY: The reference was taken just now.
-        Some(unsafe { ARef::from_raw(NonNull::from(self)) })
-    }
+        let alive = unsafe { bindings::sock_hold_not_zero(self.as_raw()) };
 
-    /// Gives a reference to C.
-    pub(crate) fn into_raw(listener: ARef<Self>) -> *mut bindings::sock {
-        ARef::into_raw(listener).as_ptr().cast()
+        // INVARIANT: The reference was taken just now.
+        alive.then(|| ListenerRef(NonNull::from(self)))
     }
 
     /// Whether the socket is in `TCP_LISTEN` now. It stays so only under the
@@ -141,7 +100,7 @@ impl Listener {
     /// `inet_csk_listen_stop()` to ask for that lock.
     pub(crate) fn is_listening(&self) -> bool {
         // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sk_state_load(self.as_raw()) == TCP_LISTEN }
+        unsafe { u32::from(bindings::sk_state_load(self.as_raw())) == bindings::TCP_LISTEN }
     }
 
     /// The socket's `SO_INCOMING_CPU`, or a negative number.
@@ -164,7 +123,7 @@ impl Listener {
         let reuse = unsafe { bindings::sk_reuseport_cb(self.as_raw()) };
 
         // SAFETY: Not null, and read under RCU, which the guard keeps.
-        NonNull::new(reuse).map(|reuse| unsafe { Group::from_raw(reuse, rcu) })
+        NonNull::new(reuse).map(|reuse| unsafe { Group::from_raw(reuse, self, rcu) })
     }
 
     /// The socket's accept queue.
@@ -264,5 +223,47 @@ impl Listener {
             bindings::migrate_put_cmpxchg(queue, put::AGAIN, put::PENDING);
             bindings::sock_call_rcu(sk, Some(Self::put_callback));
         }
+    }
+}
+
+/// A reference on a listener, which is put when this is dropped.
+///
+/// # Invariants
+///
+/// Owns a reference on the listener.
+pub(crate) struct ListenerRef(NonNull<Listener>);
+
+impl ListenerRef {
+    /// Gives the reference to C.
+    pub(crate) fn into_raw(self) -> *mut bindings::sock {
+        let sk = self.as_raw();
+
+        mem::forget(self);
+        sk
+    }
+}
+
+impl Deref for ListenerRef {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        // SAFETY: Valid by the type invariant.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for ListenerRef {
+    fn clone(&self) -> Self {
+        // SAFETY: Valid and referenced by the type invariant.
+        unsafe { bindings::sock_hold_many(self.as_raw(), 1) };
+        // INVARIANT: The reference was taken just now.
+        Self(self.0)
+    }
+}
+
+impl Drop for ListenerRef {
+    fn drop(&mut self) {
+        // SAFETY: The reference that is owned by the type invariant.
+        unsafe { bindings::sock_put(self.as_raw()) }
     }
 }

@@ -7,7 +7,8 @@
 use super::{
     Connection,
     Group,
-    Listener, //
+    Listener,
+    ListenerRef, //
 };
 use crate::bindings;
 use core::{
@@ -19,7 +20,6 @@ use core::{
 };
 use kernel::{
     error::from_err_ptr,
-    sync::aref::ARef,
     types::Opaque, //
 };
 
@@ -34,7 +34,7 @@ pub(crate) struct Program(Opaque<bindings::bpf_prog>);
 /// What a program says about a connection.
 pub(crate) enum Verdict {
     /// This listener is to have it, `bpf_sk_select_reuseport()`.
-    Listener(ARef<Listener>),
+    Listener(ListenerRef),
     /// Any listener may have it: the program has chosen none, or one that can't
     /// take it.
     Any,
@@ -60,13 +60,12 @@ impl Program {
         unsafe { bindings::bpf_prog_migrates(self.0.get()) }
     }
 
-    /// Asks the program, which [`Program::migrates`], where a connection of
-    /// `former` is to go. It sees `packet`; without memory for one, it's as if it
-    /// said [`Verdict::Cancel`].
+    /// Asks the program, which [`Program::migrates`], where a connection is to
+    /// go. It sees `packet`; without memory for one, it's as if it said
+    /// [`Verdict::Cancel`].
     pub(crate) fn run(
         &self,
         group: &Group<'_>,
-        former: &Listener,
         connection: Connection<'_>,
         packet: &mut Packet<'_>,
     ) -> Verdict {
@@ -74,11 +73,12 @@ impl Program {
             return Verdict::Cancel;
         };
         // SAFETY: All are valid by their type invariants, and the group shows
-        // that the caller is in an RCU read section.
+        // that the caller is in an RCU read section. The program is of the type
+        // that expects what it's given here, since it migrates.
         let chosen = from_err_ptr(unsafe {
             bindings::run_sk_reuseport(
                 group.as_raw(),
-                former.as_raw(),
+                group.former().as_raw(),
                 self.0.get(),
                 skb.as_ptr(),
                 connection.as_raw(),
@@ -88,11 +88,15 @@ impl Program {
         match chosen {
             Err(_) => Verdict::Cancel,
             Ok(sk) if sk.is_null() => Verdict::Any,
-            // SAFETY: A program can only choose sockets of the group, which are
-            // freed a grace period after they leave it.
-            Ok(sk) => unsafe { Listener::from_raw(sk) }
-                .get_for(former, connection)
-                .map_or(Verdict::Any, Verdict::Listener),
+            Ok(sk) => {
+                // SAFETY: A program can only choose sockets of the group, which
+                // are freed a grace period after they leave it.
+                let listener = unsafe { Listener::from_raw(sk) };
+
+                group
+                    .admit(listener, connection)
+                    .map_or(Verdict::Any, Verdict::Listener)
+            }
         }
     }
 }

@@ -7,8 +7,10 @@
 
 use super::{
     Listener,
+    ListenerRef,
     NewChild,
-    QueuedRequest, //
+    QueuedRequest,
+    Selected, //
 };
 use crate::{
     bindings,
@@ -21,10 +23,7 @@ use core::{
         NonNull, //
     }, //
 };
-use kernel::{
-    macros::kunit_tests,
-    sync::aref::ARef, //
-};
+use kernel::macros::kunit_tests;
 
 /// A list of queued requests that is in nobody's queue.
 ///
@@ -258,16 +257,15 @@ impl Drop for QueueGuard<'_> {
 ///
 /// Each request on `list` names `to`.
 pub(crate) struct Batch {
-    to: ARef<Listener>,
+    to: ListenerRef,
     list: RequestList,
-    /// How many its listener had room for. No number bounds it that was full, as
-    /// all were then that could be chosen.
-    room: u32,
+    /// How many its listener had room for, if that counts.
+    room: Option<u32>,
 }
 
 /// What has become of a [`Batch`].
 struct Appended {
-    to: ARef<Listener>,
+    to: ListenerRef,
     /// How many requests its listener has now.
     n: u32,
     /// The requests that it had no room for, or all if it has stopped; they name
@@ -276,19 +274,25 @@ struct Appended {
 }
 
 impl Batch {
-    /// An empty batch for `to`.
-    pub(crate) fn new(to: ARef<Listener>) -> Self {
-        let room = match to.accept_queue().room() {
-            0 => u32::MAX,
-            room => room,
-        };
+    /// An empty batch for the listener that was selected.
+    pub(crate) fn new(selected: Selected) -> Self {
+        let Selected { listener, has_room } = selected;
+        let room = has_room.then(|| listener.accept_queue().room());
 
         // INVARIANT: Empty.
         Self {
-            to,
+            to: listener,
             list: RequestList::new(),
             room,
         }
+    }
+
+    /// An empty batch for a listener that is to have it in any case.
+    fn unbounded(to: ListenerRef) -> Self {
+        Self::new(Selected {
+            listener: to,
+            has_room: false,
+        })
     }
 
     /// The listener.
@@ -298,7 +302,7 @@ impl Batch {
 
     /// Whether it's as large as its listener has room.
     pub(crate) fn is_full(&self) -> bool {
-        self.list.len() >= self.room
+        self.room.is_some_and(|room| self.list.len() >= room)
     }
 
     /// Adds a request, which names the batch's listener from now on.
@@ -331,11 +335,9 @@ impl Batch {
         let mut guard = queue.lock();
 
         if to.is_listening() {
-            let room = if room == u32::MAX { room } else { queue.room() };
-
             mem::swap(&mut list, &mut rest);
-            if list.len() > room {
-                rest = list.split_off(room);
+            if room.is_some() && list.len() > queue.room() {
+                rest = list.split_off(queue.room());
             }
         }
         let n = list.len();
@@ -359,7 +361,7 @@ impl Batch {
     ///
     /// Each request must own a reference on `former`.
     #[cold]
-    unsafe fn give_back(to: &ARef<Listener>, rest: &mut RequestList, former: &Listener) {
+    unsafe fn give_back(to: &ListenerRef, rest: &mut RequestList, former: &Listener) {
         for _ in 0..rest.len() {
             let Some(mut req) = rest.pop() else { break };
 
@@ -370,10 +372,10 @@ impl Batch {
         }
 
         // Others may have read `to` from a request until now.
-        let to = ARef::into_raw(to.clone());
+        let _ours = to.clone().into_raw();
         // SAFETY: A reference of our own, given up by `into_raw`; the caller's
         // keeps the listener valid meanwhile.
-        unsafe { to.as_ref().put_deferred(1) };
+        unsafe { to.put_deferred(1) };
     }
 }
 
@@ -454,11 +456,11 @@ impl<'a> TakenQueue<'a> {
     }
 
     #[cold]
-    fn send_fast_open(&mut self, to: &ARef<Listener>, req: QueuedRequest) {
+    fn send_fast_open(&mut self, to: &ListenerRef, req: QueuedRequest) {
         let Some(_locked) = req.lock_child() else {
             return self.keep(req);
         };
-        let mut batch = Batch::new(to.clone());
+        let mut batch = Batch::unbounded(to.clone());
 
         // SAFETY: Locked until after `send`.
         unsafe { batch.push(req) };
@@ -499,9 +501,9 @@ impl Drop for TakenQueue<'_> {
 
 impl NewChild<'_> {
     /// Queues the child on `to`, which is returned, or fails when that has
-    /// stopped, or has become full.
-    pub(crate) fn queue_on(&self, to: ARef<Listener>) -> Option<ARef<Listener>> {
-        let mut batch = Batch::new(to);
+    /// stopped.
+    pub(crate) fn queue_on(&self, to: ListenerRef) -> Option<ListenerRef> {
+        let mut batch = Batch::unbounded(to);
 
         // SAFETY: The child is locked, by the type invariant.
         unsafe { batch.push(self.to_queued()) };

@@ -33,7 +33,7 @@ pub(crate) fn select<T>(
     hash: u32,
     n: u16,
     mut probe: impl FnMut(u16) -> Option<Candidate<T>>,
-) -> Option<T> {
+) -> Option<Candidate<T>> {
     let mut best = None::<Candidate<T>>;
 
     if n == 0 {
@@ -45,13 +45,13 @@ pub(crate) fn select<T>(
         let Some(candidate) = probe(i) else { continue };
 
         if candidate.rank() == BEST {
-            return Some(candidate.listener);
+            return Some(candidate);
         }
         if best.as_ref().is_none_or(|b| b.rank() < candidate.rank()) {
             best = Some(candidate);
         }
     }
-    best.map(|candidate| candidate.listener)
+    best
 }
 
 /// The rank of a candidate that no other can beat.
@@ -77,7 +77,7 @@ mod tests {
     fn chosen(start: u16, listeners: &[Option<(bool, bool)>]) -> Option<u16> {
         let n = listeners.len() as u16;
 
-        select(hash(start, n), n, |i| {
+        let chosen = select(hash(start, n), n, |i| {
             let (has_room, on_cpu) = listeners[usize::from(i)]?;
 
             Some(Candidate {
@@ -85,7 +85,8 @@ mod tests {
                 has_room,
                 on_cpu,
             })
-        })
+        });
+        chosen.map(|candidate| candidate.listener)
     }
 
     const BEST: Option<(bool, bool)> = Some((true, true));
