@@ -368,6 +368,7 @@ FIXTURE(not_asked) {
 
 FIXTURE_VARIANT(not_asked) {
 	enum program program;
+	enum bpf_attach_type type;
 };
 
 FIXTURE_VARIANT_ADD(not_asked, select) {
@@ -378,6 +379,12 @@ FIXTURE_VARIANT_ADD(not_asked, filter) {
 	.program = FILTER,
 };
 
+/* A socket filter may claim to be of any attach type. */
+FIXTURE_VARIANT_ADD(not_asked, filter_of_migrate_type) {
+	.program = FILTER,
+	.type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE,
+};
+
 FIXTURE_VARIANT_ADD(not_asked, classic) {
 	.program = CLASSIC,
 };
@@ -386,8 +393,11 @@ FIXTURE_SETUP(not_asked)
 {
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
-	self->bpf = bpf_run_sk_reuseport__open_and_load();
+	self->bpf = bpf_run_sk_reuseport__open();
 	ASSERT_NE(NULL, self->bpf);
+	bpf_program__set_expected_attach_type(self->bpf->progs.filter,
+					      variant->type);
+	ASSERT_EQ(0, bpf_run_sk_reuseport__load(self->bpf));
 
 	self->from = listener_open(TUN_IPV4);
 	ASSERT_LE(0, self->from);
