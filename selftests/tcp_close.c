@@ -1,139 +1,172 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * __tcp_close(): listeners take over from one another while clients connect.
+ * __tcp_close(), inet_shutdown(): a listener stops while another CPU is making
+ * a child of it.
  *
- * A segment may find a listener just before it stops, and its connection be
- * ready just after. Whatever the listener has gone through by then, the
- * connection goes to the next one.
+ * A final ACK looks its listener up while that still listens. Whatever the
+ * listener has gone through by the time that the child has copied it and is to
+ * be queued, the child is as good as any other, and goes to another listener.
  *
- *  1. Some clients connect, send and wait for the answer, over and over.
- *  2. A listener starts; the one before it stops, with what is in its queue.
- *  3. Every client of every round is served.
+ *  1. One listener; each peer sends a SYN and has its SYN+ACK. Another listener
+ *     joins the group.
+ *  2. A thread sends the final ACKs, one after the other. A slow filter makes
+ *     each of them last. Meanwhile the first listener stops.
+ *  3. Each peer sends data. The other listener takes the place of the first,
+ *     with what is in its queue, and it all begins again.
+ *  4. The last listener accepts every connection, with its data.
  */
-#include "kselftest_harness.h"
-
+#include <linux/filter.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
 
 #include "listeners.h"
 #include "netns.h"
+#include "segments.h"
 
-#define CLIENTS		4
-#define ROUNDS		100
+#define PEERS	16
+#define ROUNDS	40
 
-/* How many connections a listener serves before the next one starts. */
-#define SERVED		3
+/* Some 100 us; less than half of what net.core.optmem_max allows. */
+#define SLOW	3000
+
+#define TCP_FLAGS	13	/* in the header, where a filter begins */
+
+struct sender {
+	pthread_t thread;
+	struct peer peers[PEERS];
+	int sent;
+};
 
 FIXTURE(tcp_close) {
-	pthread_t threads[CLIENTS];
+	struct sender sender;
+	struct tun tun;
 };
 
 FIXTURE_VARIANT(tcp_close) {
-	const char *address;
+	const char *local;
 	enum stop stop;
-	const char *syncookies;
 };
 
 FIXTURE_VARIANT_ADD(tcp_close, ipv4_close) {
-	.address = "127.0.0.1",
+	.local = TUN_IPV4,
 	.stop = STOP_CLOSE,
-	.syncookies = "1",
+};
+
+FIXTURE_VARIANT_ADD(tcp_close, ipv4_shut_rdwr) {
+	.local = TUN_IPV4,
+	.stop = STOP_SHUT_RDWR,
 };
 
 FIXTURE_VARIANT_ADD(tcp_close, ipv6_close) {
-	.address = "::1",
+	.local = TUN_IPV6,
 	.stop = STOP_CLOSE,
-	.syncookies = "1",
 };
 
-FIXTURE_VARIANT_ADD(tcp_close, ipv4_shutdown) {
-	.address = "127.0.0.1",
+FIXTURE_VARIANT_ADD(tcp_close, ipv6_shut_rdwr) {
+	.local = TUN_IPV6,
 	.stop = STOP_SHUT_RDWR,
-	.syncookies = "1",
 };
-
-FIXTURE_VARIANT_ADD(tcp_close, ipv4_syncookies) {
-	.address = "127.0.0.1",
-	.stop = STOP_CLOSE,
-	.syncookies = "2",
-};
-
-static bool done;
 
 FIXTURE_SETUP(tcp_close)
 {
 	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_syncookies",
-				  variant->syncookies));
-	done = false;
 }
 
 FIXTURE_TEARDOWN(tcp_close)
 {
 }
 
-/* Returns how many connections were lost. */
-static void *client(void *arg)
+/* Takes its time over final ACKs, between the lookup and the rest. */
+static int filter_attach(int fd)
 {
-	const char *address = arg;
-	long lost = 0;
+	static const struct sock_filter only_acks[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_ACK, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, -1),
+	};
+	static const struct sock_filter slow =
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 SKF_AD_OFF + SKF_AD_PAY_OFFSET);
+	static const struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, -1);
+	struct sock_filter filter[ARRAY_SIZE(only_acks) + SLOW + 1];
+	const struct sock_fprog program = {
+		.len = ARRAY_SIZE(filter),
+		.filter = filter,
+	};
+	size_t i;
 
-	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
-		int fd = client_connect(address, 7);
+	memcpy(filter, only_acks, sizeof(only_acks));
+	for (i = ARRAY_SIZE(only_acks); i < ARRAY_SIZE(filter) - 1; i++)
+		filter[i] = slow;
+	filter[i] = pass;
 
-		if (fd < 0) {
-			lost++;
-			continue;
-		}
-		if (!client_served(fd, 7))
-			lost++;
-		close(fd);
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+			  sizeof(program));
+}
+
+static void *send_acks(void *data)
+{
+	struct sender *sender = data;
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		peer_ack(&sender->peers[i]);
+		__atomic_store_n(&sender->sent, i + 1, __ATOMIC_RELEASE);
 	}
 
-	return (void *)lost;
+	return NULL;
 }
 
 TEST_F_TIMEOUT(tcp_close, loses_nothing, 300)
 {
-	struct listener from = { .fd = listener_open(variant->address) };
-	struct listener to;
-	int served = 0;
-	long lost = 0;
-	int i, round;
+	struct listener from, to = { .fd = listener_open(variant->local) };
+	struct sender *sender = &self->sender;
+	int i, round, served = 0;
+	struct peer *peer;
 
-	ASSERT_LE(0, from.fd);
-	for (i = 0; i < CLIENTS; i++) {
-		ASSERT_EQ(0, pthread_create(&self->threads[i], NULL, client,
-					    (void *)variant->address));
-	}
-
+	ASSERT_LE(0, to.fd);
 	for (round = 0; round < ROUNDS; round++) {
-		for (i = 0; i < SERVED; i++)
-			served += listener_serve(from.fd) == 7;
-
-		to = (struct listener){ .fd = listener_open(variant->address) };
-		ASSERT_LE(0, to.fd);
-		ASSERT_EQ(0, listener_stop(&from, variant->stop));
-		if (variant->stop != STOP_CLOSE)
-			close(from.fd);
 		from = to;
-	}
-
-	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
-	for (i = 0; i < CLIENTS; i++) {
-		void *result;
-
-		while (pthread_tryjoin_np(self->threads[i], &result)) {
-			while (!listener_idle(from.fd))
-				listener_serve(from.fd);
-			usleep(1000);
+		ASSERT_EQ(0, filter_attach(from.fd));
+		for (i = 0; i < PEERS; i++) {
+			peer = &sender->peers[i];
+			peer_init(peer, &self->tun, variant->local,
+				  FIRST_PORT + round * PEERS + i);
+			ASSERT_EQ(0, peer_syn(peer));
+			ASSERT_TRUE(peer_synack(peer));
 		}
-		lost += (long)result;
+
+		to.fd = listener_open(variant->local);
+		ASSERT_LE(0, to.fd);
+
+		sender->sent = 0;
+		ASSERT_EQ(0, pthread_create(&sender->thread, NULL, send_acks,
+					    sender));
+		while (!__atomic_load_n(&sender->sent, __ATOMIC_ACQUIRE))
+			sched_yield();
+
+		ASSERT_EQ(0, listener_stop(&from, variant->stop));
+		if (variant->stop == STOP_SHUT_RDWR) {
+			/* Now it doesn't listen, but has been shut down. */
+			ASSERT_EQ(-1, listener_stop(&from, variant->stop));
+			ASSERT_EQ(ENOTCONN, errno);
+		}
+		ASSERT_EQ(0, pthread_join(sender->thread, NULL));
+		if (variant->stop == STOP_SHUT_RDWR)
+			ASSERT_EQ(0, close(from.fd));
+
+		ASSERT_EQ(PEERS, peers_number(sender->peers, PEERS));
 	}
 
-	EXPECT_EQ(ROUNDS * SERVED, served);
-	EXPECT_EQ(0, lost);
-	EXPECT_LT(0, counter_read(MIGRATE_SUCCESS));
+	while (!listener_idle(to.fd))
+		served += listener_serve(to.fd) >= 0;
+
+	EXPECT_EQ(ROUNDS * PEERS, served);
 }
 
 int main(int argc, char **argv)
