@@ -8,82 +8,9 @@
  *  3. Each peer sends the final ACK, and data.
  *  4. The other listener accepts each connection, and the peer has its answer.
  */
-#include "kselftest_harness.h"
+#include "half_open.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
-
-#define PEERS	4
-
-FIXTURE(inet_csk_complete_hashdance) {
-	struct listener from;
-	struct peer peers[PEERS];
-	struct tun tun;
-};
-
-FIXTURE_VARIANT(inet_csk_complete_hashdance) {
-	const char *local;
-	const char *remote;
-	enum stop stop;
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv4_close) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv4_shut_rdwr) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv4_shut_rd) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv4_exit) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv6_close) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv6_shut_rdwr) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv6_shut_rd) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, ipv6_exit) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_EXIT,
-};
-
-/* An IPv4 handshake with an IPv6 listener makes a mapped child. */
-FIXTURE_VARIANT_ADD(inet_csk_complete_hashdance, dual_close) {
-	.local = "::",
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_SETUP(inet_csk_complete_hashdance)
+FIXTURE_SETUP(half_open)
 {
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
@@ -93,11 +20,7 @@ FIXTURE_SETUP(inet_csk_complete_hashdance)
 				     variant->remote));
 }
 
-FIXTURE_TEARDOWN(inet_csk_complete_hashdance)
-{
-}
-
-TEST_F_TIMEOUT(inet_csk_complete_hashdance, migrates, 300)
+TEST_F_TIMEOUT(half_open, migrates, 300)
 {
 	int to;
 
@@ -115,7 +38,7 @@ TEST_F_TIMEOUT(inet_csk_complete_hashdance, migrates, 300)
 }
 
 /* The segment that completes the handshake may carry the first data. */
-TEST_F_TIMEOUT(inet_csk_complete_hashdance, migrates_with_data_in_the_ack, 300)
+TEST_F_TIMEOUT(half_open, migrates_with_data_in_the_ack, 300)
 {
 	int to;
 
@@ -129,7 +52,7 @@ TEST_F_TIMEOUT(inet_csk_complete_hashdance, migrates_with_data_in_the_ack, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
-TEST_F_TIMEOUT(inet_csk_complete_hashdance, resets_when_off, 300)
+TEST_F_TIMEOUT(half_open, resets_when_off, 300)
 {
 	int to;
 
@@ -144,7 +67,7 @@ TEST_F_TIMEOUT(inet_csk_complete_hashdance, resets_when_off, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
-TEST_F_TIMEOUT(inet_csk_complete_hashdance, resets_without_another_listener, 300)
+TEST_F_TIMEOUT(half_open, resets_without_another_listener, 300)
 {
 	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
 

@@ -9,84 +9,12 @@
  *  3. The other one accepts each connection with its data, before or after
  *     the final ACK completes the handshake.
  */
-#include "kselftest_harness.h"
-
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
-
-#define PEERS	4
+#include "half_open.h"
 
 /* Client and server, no cookie needed, and on every listener unasked. */
 #define FASTOPEN	"1539"
 
-FIXTURE(reqsk_fastopen_remove) {
-	struct listener from;
-	struct peer peers[PEERS];
-	struct tun tun;
-};
-
-FIXTURE_VARIANT(reqsk_fastopen_remove) {
-	const char *local;
-	const char *remote;
-	enum stop stop;
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_close) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_shut_rdwr) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_shut_rd) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv4_exit) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_close) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_shut_rdwr) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_shut_rd) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, ipv6_exit) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_fastopen_remove, dual_close) {
-	.local = "::",
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_SETUP(reqsk_fastopen_remove)
+FIXTURE_SETUP(half_open)
 {
 	struct peer *peer;
 	int i;
@@ -104,11 +32,7 @@ FIXTURE_SETUP(reqsk_fastopen_remove)
 	}
 }
 
-FIXTURE_TEARDOWN(reqsk_fastopen_remove)
-{
-}
-
-TEST_F_TIMEOUT(reqsk_fastopen_remove, accepted_before_the_ack, 300)
+TEST_F_TIMEOUT(half_open, accepted_before_the_ack, 300)
 {
 	int connection, to, i;
 	struct peer *peer;
@@ -139,7 +63,7 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, accepted_before_the_ack, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
-TEST_F_TIMEOUT(reqsk_fastopen_remove, accepted_after_the_ack, 300)
+TEST_F_TIMEOUT(half_open, accepted_after_the_ack, 300)
 {
 	int to;
 
@@ -158,7 +82,7 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, accepted_after_the_ack, 300)
  * The limit of pending Fast Open requests counts those that came from another
  * listener, until their handshake is complete.
  */
-TEST_F_TIMEOUT(reqsk_fastopen_remove, charges_the_destination, 300)
+TEST_F_TIMEOUT(half_open, charges_the_destination, 300)
 {
 	int limit = PEERS;
 	struct peer peer;
@@ -186,7 +110,7 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, charges_the_destination, 300)
 }
 
 /* A peer gives up before its child is accepted. */
-TEST_F_TIMEOUT(reqsk_fastopen_remove, reset_in_the_queue, 300)
+TEST_F_TIMEOUT(half_open, reset_in_the_queue, 300)
 {
 	int limit = PEERS;
 	struct peer peer;
@@ -208,7 +132,7 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, reset_in_the_queue, 300)
 	}
 }
 
-TEST_F_TIMEOUT(reqsk_fastopen_remove, resets_when_off, 300)
+TEST_F_TIMEOUT(half_open, resets_when_off, 300)
 {
 	int to;
 
@@ -223,7 +147,7 @@ TEST_F_TIMEOUT(reqsk_fastopen_remove, resets_when_off, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
-TEST_F_TIMEOUT(reqsk_fastopen_remove, resets_without_another_listener, 300)
+TEST_F_TIMEOUT(half_open, resets_without_another_listener, 300)
 {
 	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
 

@@ -10,81 +10,9 @@
  *  4. Each peer sends the final ACK, and data.
  *  5. The other listener accepts each connection, and the peer has its answer.
  */
-#include "kselftest_harness.h"
+#include "half_open.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
-
-#define PEERS	4
-
-FIXTURE(reqsk_timer_handler) {
-	struct listener from;
-	struct peer peers[PEERS];
-	struct tun tun;
-};
-
-FIXTURE_VARIANT(reqsk_timer_handler) {
-	const char *local;
-	const char *remote;
-	enum stop stop;
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv4_close) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv4_shut_rdwr) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv4_shut_rd) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv4_exit) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv6_close) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv6_shut_rdwr) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv6_shut_rd) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, ipv6_exit) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_timer_handler, dual_close) {
-	.local = "::",
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_SETUP(reqsk_timer_handler)
+FIXTURE_SETUP(half_open)
 {
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
@@ -94,11 +22,7 @@ FIXTURE_SETUP(reqsk_timer_handler)
 				     variant->remote));
 }
 
-FIXTURE_TEARDOWN(reqsk_timer_handler)
-{
-}
-
-TEST_F_TIMEOUT(reqsk_timer_handler, migrates, 300)
+TEST_F_TIMEOUT(half_open, migrates, 300)
 {
 	int to;
 
@@ -117,7 +41,7 @@ TEST_F_TIMEOUT(reqsk_timer_handler, migrates, 300)
 }
 
 /* Whoever took over a request may stop as well. */
-TEST_F_TIMEOUT(reqsk_timer_handler, migrates_again, 300)
+TEST_F_TIMEOUT(half_open, migrates_again, 300)
 {
 	int to, last;
 
@@ -140,7 +64,7 @@ TEST_F_TIMEOUT(reqsk_timer_handler, migrates_again, 300)
  * One more peer, of the listener that lives on, shows when the timers have
  * run: its request is younger, so its SYN+ACK is sent again after theirs.
  */
-TEST_F_TIMEOUT(reqsk_timer_handler, drops_when_off, 300)
+TEST_F_TIMEOUT(half_open, drops_when_off, 300)
 {
 	struct segment segment;
 	struct peer clock;
@@ -165,7 +89,7 @@ TEST_F_TIMEOUT(reqsk_timer_handler, drops_when_off, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
-TEST_F_TIMEOUT(reqsk_timer_handler, drops_without_another_listener, 300)
+TEST_F_TIMEOUT(half_open, drops_without_another_listener, 300)
 {
 	struct segment segment;
 	int i;
