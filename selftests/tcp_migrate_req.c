@@ -3,20 +3,14 @@
  * net.ipv4.tcp_migrate_req: its values, whose it is, and who may change it.
  */
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
 #include "kselftest_harness.h"
 
 #include "listeners.h"
 #include "netns.h"
-#include "patience.h"
-#include "segments.h"
 
 #define NOBODY	65534
-#define CLIENTS	4
 
 FIXTURE(tcp_migrate_req) {
 };
@@ -132,66 +126,6 @@ TEST_F_TIMEOUT(tcp_migrate_req, needs_rights_over_this_namespace, 120)
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	EXPECT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
 	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
-}
-
-/*
- * A container's whole life: connections that were migrated and not accepted,
- * handshakes that were, and handshakes of a listener that has closed.
- */
-static int container(int ready)
-{
-	struct peer peers[CLIENTS];
-	int clients[CLIENTS], from;
-	struct tun tun;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (netns_enter() || tun_open(&tun) || sysctl_write(MIGRATE_REQ, "1"))
-		return 1;
-
-	from = listener_open(TUN_IPV4);
-	if (clients_connect(clients, CLIENTS, TUN_IPV4) != CLIENTS ||
-	    peers_begin(peers, CLIENTS, &tun, TUN_IPV4) != CLIENTS)
-		return 1;
-
-	if (listener_open(TUN_IPV4) < 0 || close(from) ||
-	    peers_ack(peers, 1) != 1 ||
-	    counter_read(MIGRATE_SUCCESS) != CLIENTS + 1)
-		return 1;
-
-	if (write(ready, "", 1) != 1)
-		return 1;
-
-	for (;;)
-		pause();
-}
-
-/* A device in the namespace goes with it, and its peer goes with that. */
-TEST_F_TIMEOUT(tcp_migrate_req, namespace_goes_away, 120)
-{
-	char command[64], byte;
-	int ready[2], waited;
-	pid_t pid;
-
-	ASSERT_EQ(0, pipe(ready));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		_exit(container(ready[1]));
-
-	close(ready[1]);
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
-	snprintf(command, sizeof(command),
-		 "ip link add here type veth peer name there netns %d", pid);
-	ASSERT_EQ(0, system(command));
-	ASSERT_NE(0U, if_nametoindex("here"));
-
-	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-	for (waited = 0; waited < PATIENCE_MS && if_nametoindex("here");
-	     waited += 10)
-		usleep(10000);
-
-	EXPECT_EQ(0U, if_nametoindex("here"));
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cleanup_net(): a network namespace goes away, with all that its listeners
+ * have in their queues and in their handshakes.
+ *
+ *  1. A namespace in which listeners have stopped. The last one has clients in
+ *     its queue; peers are in handshakes that were begun with the others, some
+ *     of them migrated since by their timer.
+ *  2. Its last process dies. What has the sockets: that process, or one of
+ *     another namespace.
+ *  3. When the last descriptor is closed, nothing holds the namespace any more.
+ *
+ * A device in the namespace goes with it, and its peer goes with that.
+ */
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "patience.h"
+#include "segments.h"
+
+#define CLIENTS	4
+#define PEERS	8
+#define HALF	(PEERS / 2)
+
+struct sockets {
+	int clients[CLIENTS];
+	struct peer peers[PEERS];
+	struct tun tun;
+	int listener;
+};
+
+FIXTURE(cleanup_net) {
+	struct sockets sockets;
+};
+
+FIXTURE_VARIANT(cleanup_net) {
+	const char *address;
+};
+
+FIXTURE_VARIANT_ADD(cleanup_net, ipv4) {
+	.address = TUN_IPV4,
+};
+
+FIXTURE_VARIANT_ADD(cleanup_net, ipv6) {
+	.address = TUN_IPV6,
+};
+
+/* Connects to one listener after the other; the last one is left. */
+static int open_sockets(struct sockets *sockets, const char *address)
+{
+	struct peer *peer;
+	int from, to, i;
+
+	if (tun_open(&sockets->tun) || sysctl_write(MIGRATE_REQ, "1"))
+		return -1;
+
+	from = listener_open(address);
+	if (clients_connect(sockets->clients, CLIENTS, address) != CLIENTS ||
+	    peers_begin(sockets->peers, HALF, &sockets->tun, address) != HALF)
+		return -1;
+
+	to = listener_open(address);
+	if (close(from) || peers_synack(sockets->peers, HALF) != HALF ||
+	    !counter_reaches(MIGRATE_SUCCESS, CLIENTS + HALF))
+		return -1;
+
+	for (i = HALF; i < PEERS; i++) {
+		peer = &sockets->peers[i];
+		peer_init(peer, &sockets->tun, address, FIRST_PORT + i);
+		if (peer_syn(peer) || !peer_synack(peer))
+			return -1;
+	}
+
+	sockets->listener = listener_open(address);
+	if (close(to) ||
+	    counter_read(MIGRATE_SUCCESS) < CLIENTS + HALF + CLIENTS)
+		return -1;
+
+	return 0;
+}
+
+static void close_sockets(struct sockets *sockets)
+{
+	int i;
+
+	close(sockets->listener);
+	for (i = 0; i < CLIENTS; i++)
+		close(sockets->clients[i]);
+	close(sockets->tun.fd);
+}
+
+/* Starts a process in a new namespace, which opens sockets if it's to. */
+static pid_t process_start(struct sockets *sockets, const char *address)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready))
+		return -1;
+
+	pid = fork();
+	if (pid) {
+		close(ready[1]);
+		return pid < 0 || read(ready[0], &byte, 1) != 1 ? -1 : pid;
+	}
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (netns_enter() || (sockets && open_sockets(sockets, address)) ||
+	    write(ready[1], "", 1) != 1)
+		_exit(1);
+
+	for (;;)
+		pause();
+}
+
+static int process_kill(pid_t pid)
+{
+	return kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid ? -1 : 0;
+}
+
+/* Devices that are each other's peer, here and in the process' namespace. */
+static int device_add(pid_t pid)
+{
+	char command[80];
+
+	snprintf(command, sizeof(command),
+		 "ip link add here type veth peer name there netns %d", pid);
+	return system(command);
+}
+
+static bool device_exists(void)
+{
+	return if_nametoindex("here");
+}
+
+static bool device_goes_away(void)
+{
+	int waited;
+
+	for (waited = 0; waited < PATIENCE_MS && device_exists(); waited += 10)
+		usleep(10000);
+
+	return !device_exists();
+}
+
+static int netns_of(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Opens the sockets in a namespace that has no process afterwards. */
+static int open_sockets_elsewhere(struct sockets *sockets, const char *address)
+{
+	pid_t pid = process_start(NULL, NULL);
+	int here, there, ret;
+
+	if (pid < 0 || device_add(pid))
+		return -1;
+
+	here = netns_of(getpid());
+	there = netns_of(pid);
+	if (setns(there, CLONE_NEWNET))
+		return -1;
+
+	ret = open_sockets(sockets, address);
+	if (setns(here, CLONE_NEWNET))
+		return -1;
+
+	close(here);
+	close(there);
+	return process_kill(pid) ? -1 : ret;
+}
+
+FIXTURE_SETUP(cleanup_net)
+{
+	ASSERT_EQ(0, netns_enter());
+}
+
+FIXTURE_TEARDOWN(cleanup_net)
+{
+}
+
+TEST_F_TIMEOUT(cleanup_net, process_dies, 300)
+{
+	pid_t pid = process_start(&self->sockets, variant->address);
+
+	ASSERT_LE(0, pid);
+	ASSERT_EQ(0, device_add(pid));
+	ASSERT_TRUE(device_exists());
+	ASSERT_EQ(0, process_kill(pid));
+	EXPECT_TRUE(device_goes_away());
+}
+
+TEST_F_TIMEOUT(cleanup_net, queue_is_full, 300)
+{
+	ASSERT_EQ(0, open_sockets_elsewhere(&self->sockets, variant->address));
+	ASSERT_TRUE(device_exists());
+	close_sockets(&self->sockets);
+	EXPECT_TRUE(device_goes_away());
+}
+
+/* As long as there's a descriptor, all goes on. */
+TEST_F_TIMEOUT(cleanup_net, sockets_are_elsewhere, 300)
+{
+	struct sockets *sockets = &self->sockets;
+	int listener, i;
+
+	ASSERT_EQ(0, open_sockets_elsewhere(sockets, variant->address));
+	listener = sockets->listener;
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(listener, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(sockets->clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(sockets->peers, PEERS, listener));
+
+	/* Or else the server's ends would wait for their FIN's ACK. */
+	for (i = 0; i < PEERS; i++)
+		ASSERT_EQ(0, peer_send(&sockets->peers[i], TH_RST, NULL, 0));
+
+	ASSERT_TRUE(device_exists());
+	close_sockets(sockets);
+	EXPECT_TRUE(device_goes_away());
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
