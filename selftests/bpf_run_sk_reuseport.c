@@ -14,11 +14,11 @@
  *     none or one that isn't alive; if it says SK_DROP, the client is reset.
  */
 #include <linux/bpf.h>
-#include <linux/filter.h>
 
 #include "kselftest_harness.h"
 
 #include "bpf_run_sk_reuseport.skel.h"
+#include "filters.h"
 #include "listeners.h"
 #include "netns.h"
 #include "segments.h"
@@ -333,15 +333,6 @@ enum program {
 	CLASSIC,
 };
 
-static int attach_classic(int listener)
-{
-	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
-	struct sock_fprog program = { ARRAY_SIZE(code), code };
-
-	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
-			  &program, sizeof(program));
-}
-
 static int attach_other(int listener, const struct bpf_run_sk_reuseport *bpf,
 			enum program program)
 {
@@ -351,7 +342,7 @@ static int attach_other(int listener, const struct bpf_run_sk_reuseport *bpf,
 	case FILTER:
 		return attach(listener, bpf->progs.filter);
 	case CLASSIC:
-		return attach_classic(listener);
+		return group_steer(listener, 0);
 	}
 
 	return -1;

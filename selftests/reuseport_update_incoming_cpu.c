@@ -9,7 +9,6 @@
  *     last segment of a complete handshake came, or the final ACK comes, or the
  *     SYN+ACK's timer runs.
  */
-#include <sched.h>
 #include <sys/sysinfo.h>
 
 #include "kselftest_harness.h"
@@ -39,16 +38,6 @@ FIXTURE_VARIANT_ADD(reuseport_update_incoming_cpu, ipv4) {
 FIXTURE_VARIANT_ADD(reuseport_update_incoming_cpu, ipv6) {
 	.address = TUN_IPV6,
 };
-
-/* What is written to the TUN device is received on the writer's CPU. */
-static int run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set);
-}
 
 static int set_cpu(int fd, int cpu)
 {
@@ -86,7 +75,7 @@ static void syn_on_their_cpus(struct __test_metadata *_metadata,
 	int i;
 
 	for (i = 0; i < PEERS; i++) {
-		ASSERT_EQ(0, run_on(i % CPUS));
+		ASSERT_EQ(0, run_on_cpu(i % CPUS));
 		peer_init(&peers[i], tun, address, FIRST_PORT + i);
 		ASSERT_EQ(0, peer_syn(&peers[i]));
 		ASSERT_TRUE(peer_synack(&peers[i]));
@@ -99,7 +88,7 @@ static void ack_on_cpus(struct __test_metadata *_metadata, struct peer *peers,
 	int i;
 
 	for (i = 0; i < PEERS; i++) {
-		ASSERT_EQ(0, run_on((i + offset) % CPUS));
+		ASSERT_EQ(0, run_on_cpu((i + offset) % CPUS));
 		ASSERT_EQ(0, peer_ack(&peers[i]));
 	}
 }
@@ -115,7 +104,7 @@ static void stop(struct __test_metadata *_metadata, int from, int *to,
 		ASSERT_LE(0, to[cpu]);
 	}
 
-	ASSERT_EQ(0, run_on(0));
+	ASSERT_EQ(0, run_on_cpu(0));
 	ASSERT_EQ(0, close(from));
 }
 
@@ -169,7 +158,7 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_timer, 300)
 /* Nobody is for their CPU: any listener will do. */
 TEST_F_TIMEOUT(reuseport_update_incoming_cpu, no_listener_for_the_cpu, 300)
 {
-	ASSERT_EQ(0, run_on(1));
+	ASSERT_EQ(0, run_on_cpu(1));
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
 				     variant->address));
 	ASSERT_EQ(PEERS / 2, peers_ack(self->peers, PEERS / 2));
@@ -210,7 +199,7 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, count_survives_others, 300)
 	struct peer peer;
 	int other;
 
-	ASSERT_EQ(0, run_on(0));
+	ASSERT_EQ(0, run_on_cpu(0));
 	self->to[0] = open_listener(variant->address, 0);
 	ASSERT_LE(0, self->to[0]);
 
@@ -234,12 +223,12 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, count_survives_others, 300)
 	/* One that stays in the closed section for a handshake's sake. */
 	other = open_listener(variant->address, 1);
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, run_on(1));
+	ASSERT_EQ(0, run_on_cpu(1));
 	peer_init(&peer, &self->tun, variant->address, 20000);
 	ASSERT_EQ(0, peer_syn(&peer));
 	ASSERT_TRUE(peer_synack(&peer));
 	ASSERT_EQ(0, close(other));
-	ASSERT_EQ(0, run_on(0));
+	ASSERT_EQ(0, run_on_cpu(0));
 	EXPECT_EQ(1, peers_complete(&peer, 1, self->to[0]));
 	expect_counted(_metadata, &self->tun, variant->address, 23000,
 		       self->from, self->to[0]);

@@ -8,6 +8,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -131,6 +132,15 @@ int tun_open(struct tun *tun)
 	close(fd4);
 	close(fd6);
 	return ret ? -1 : 0;
+}
+
+int run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
 }
 
 void peer_init(struct peer *peer, struct tun *tun, const char *address,

@@ -63,6 +63,9 @@ struct peer {
 /* Makes tun0 in the caller's namespace, with the addresses above. */
 int tun_open(struct tun *tun);
 
+/* What is written to the device is received on the writer's CPU. */
+int run_on_cpu(int cpu);
+
 /* A peer of the server that listens on SERVER_PORT of @address. */
 void peer_init(struct peer *peer, struct tun *tun, const char *address,
 	       __u16 port);

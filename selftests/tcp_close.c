@@ -15,24 +15,19 @@
  *     with what is in its queue, and it all begins again.
  *  4. The last listener accepts every connection, with its data.
  */
-#include <linux/filter.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
 
 #include "kselftest_harness.h"
 
+#include "filters.h"
 #include "listeners.h"
 #include "netns.h"
 #include "segments.h"
 
 #define PEERS	16
 #define ROUNDS	40
-
-/* Some 100 us; less than half of what net.core.optmem_max allows. */
-#define SLOW	3000
-
-#define TCP_FLAGS	13	/* in the header, where a filter begins */
 
 struct sender {
 	pthread_t thread;
@@ -82,31 +77,15 @@ FIXTURE_TEARDOWN(tcp_close)
 }
 
 /* Takes its time over final ACKs, between the lookup and the rest. */
-static int filter_attach(int fd)
+static int slow_down_final_acks(int fd)
 {
 	static const struct sock_filter only_acks[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_ACK, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, -1),
 	};
-	static const struct sock_filter slow =
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 SKF_AD_OFF + SKF_AD_PAY_OFFSET);
-	static const struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, -1);
-	struct sock_filter filter[ARRAY_SIZE(only_acks) + SLOW + 1];
-	const struct sock_fprog program = {
-		.len = ARRAY_SIZE(filter),
-		.filter = filter,
-	};
-	size_t i;
 
-	memcpy(filter, only_acks, sizeof(only_acks));
-	for (i = ARRAY_SIZE(only_acks); i < ARRAY_SIZE(filter) - 1; i++)
-		filter[i] = slow;
-	filter[i] = pass;
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
-			  sizeof(program));
+	return filter_attach_slow(fd, only_acks, ARRAY_SIZE(only_acks));
 }
 
 static void *send_acks(void *data)
@@ -132,7 +111,7 @@ TEST_F_TIMEOUT(tcp_close, loses_nothing, 300)
 	ASSERT_LE(0, to.fd);
 	for (round = 0; round < ROUNDS; round++) {
 		from = to;
-		ASSERT_EQ(0, filter_attach(from.fd));
+		ASSERT_EQ(0, slow_down_final_acks(from.fd));
 		for (i = 0; i < PEERS; i++) {
 			peer = &sender->peers[i];
 			peer_init(peer, &self->tun, variant->local,
