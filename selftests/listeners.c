@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -152,6 +153,18 @@ int listener_accept(int fd)
 bool listener_idle(int fd)
 {
 	return !readable(fd, 0);
+}
+
+int listener_queued(int fd)
+{
+	struct tcp_info info = {};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return -1;
+
+	/* That's what it means for a listener. */
+	return info.tcpi_unacked;
 }
 
 static bool acknowledged(int fd)

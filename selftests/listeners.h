@@ -41,6 +41,9 @@ int listener_accept(int fd);
 /* Whether there's nothing to accept. */
 bool listener_idle(int fd);
 
+/* How many connections there are to accept. */
+int listener_queued(int fd);
+
 /*
  * A client connects, sends its number and waits for the acknowledgment: from
  * then on the connection is in an accept queue, behind those made before it.

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sk_acceptq_is_full(): connections go to listeners that have room for them.
+ * While one has, no other is given more than its backlog.
+ *
+ *  1. One listener, with connections in its accept queue, or in the middle of
+ *     the handshake.
+ *  2. Others join the group, with backlogs of their own. An accept queue takes
+ *     one more connection than its backlog says.
+ *  3. The first listener stops.
+ *  4. Each connection is served, and each queue is as long as it should be.
+ */
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
+
+#include "filters.h"
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define CLIENTS		40
+
+/* Whoever goes by hash alone gives each of two listeners some of them. */
+#define PEERS		16
+
+/* The number of a connection that was there before. */
+#define FORMER		CLIENTS
+
+FIXTURE(sk_acceptq_is_full) {
+	struct peer peers[PEERS];
+	int clients[CLIENTS];
+	struct tun tun;
+	int from;
+};
+
+FIXTURE_SETUP(sk_acceptq_is_full)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->from);
+}
+
+FIXTURE_TEARDOWN(sk_acceptq_is_full)
+{
+}
+
+static int open_with_backlog(int backlog)
+{
+	int fd = listener_open(TUN_IPV4);
+
+	return fd < 0 || listen(fd, backlog) ? -1 : fd;
+}
+
+/* A second listener of the group, with room for what it has, and no more. */
+static int open_full(int *client)
+{
+	int fd = open_with_backlog(0);
+
+	if (fd < 0 || group_steer(fd, 1))
+		return -1;
+
+	*client = client_connect(TUN_IPV4, FORMER);
+	return *client < 0 || group_steer(fd, 0) ? -1 : fd;
+}
+
+static int serve_all(const int *listeners, int count)
+{
+	int i, served = 0;
+
+	for (i = 0; i < count; i++) {
+		for (; !listener_idle(listeners[i]); served++) {
+			if (listener_serve(listeners[i]) < 0)
+				return -1;
+		}
+	}
+
+	return served;
+}
+
+TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_what_has_room, 120)
+{
+	static const int backlogs[] = { 0, 2, 9, 4096 };
+	int to[ARRAY_SIZE(backlogs)], sum = 0;
+	size_t i;
+
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		to[i] = open_with_backlog(backlogs[i]);
+		ASSERT_LE(0, to[i]);
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		EXPECT_GE(backlogs[i] + 1, listener_queued(to[i]));
+		sum += listener_queued(to[i]);
+	}
+
+	EXPECT_EQ(CLIENTS, sum);
+	EXPECT_EQ(CLIENTS, serve_all(to, ARRAY_SIZE(to)));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_the_last_place, 120)
+{
+	static const int backlogs[] = { 0, 1, 9, CLIENTS - 14 };
+	int to[ARRAY_SIZE(backlogs)];
+	size_t i;
+
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		to[i] = open_with_backlog(backlogs[i]);
+		ASSERT_LE(0, to[i]);
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+	for (i = 0; i < ARRAY_SIZE(to); i++)
+		EXPECT_EQ(backlogs[i] + 1, listener_queued(to[i]));
+
+	EXPECT_EQ(CLIENTS, serve_all(to, ARRAY_SIZE(to)));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+/* Only then is there one that goes over its backlog, and nothing is lost. */
+TEST_F_TIMEOUT(sk_acceptq_is_full, close_goes_over_when_all_are_full, 120)
+{
+	static const int backlogs[] = { 0, 1, CLIENTS - 10 };
+	int to[ARRAY_SIZE(backlogs)], sum = 0;
+	size_t i;
+
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		to[i] = open_with_backlog(backlogs[i]);
+		ASSERT_LE(0, to[i]);
+	}
+
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		EXPECT_LE(backlogs[i] + 1, listener_queued(to[i]));
+		sum += listener_queued(to[i]);
+	}
+
+	EXPECT_EQ(CLIENTS, sum);
+	EXPECT_EQ(CLIENTS, serve_all(to, ARRAY_SIZE(to)));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+TEST_F_TIMEOUT(sk_acceptq_is_full, close_passes_over_the_full, 120)
+{
+	int full, to, former;
+
+	full = open_full(&former);
+	ASSERT_LE(0, full);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
+	ASSERT_EQ(CLIENTS, listener_queued(self->from));
+	to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(1, listener_queued(full));
+	ASSERT_EQ(CLIENTS, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(FORMER, listener_serve(full));
+	EXPECT_TRUE(client_served(former, FORMER));
+}
+
+TEST_F_TIMEOUT(sk_acceptq_is_full, final_ack_passes_over_the_full, 120)
+{
+	int full, to, former;
+
+	full = open_full(&former);
+	ASSERT_LE(0, full);
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun, TUN_IPV4));
+	to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	ASSERT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(1, listener_queued(full));
+	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
+}
+
+TEST_F_TIMEOUT(sk_acceptq_is_full, timer_passes_over_the_full, 120)
+{
+	int full, to, former;
+
+	full = open_full(&former);
+	ASSERT_LE(0, full);
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun, TUN_IPV4));
+	to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
+
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	EXPECT_EQ(0, counter_read("ListenOverflows"));
+	ASSERT_EQ(PEERS, listener_queued(to));
+	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* As with a listener of its own, the handshake waits for room. */
+TEST_F_TIMEOUT(sk_acceptq_is_full, final_ack_waits_when_all_are_full, 120)
+{
+	int full, former;
+
+	full = open_full(&former);
+	ASSERT_LE(0, full);
+	ASSERT_EQ(1, peers_begin(self->peers, 1, &self->tun, TUN_IPV4));
+	ASSERT_EQ(0, close(self->from));
+
+	ASSERT_EQ(0, peer_ack(&self->peers[0]));
+	EXPECT_EQ(1, counter_read("ListenOverflows"));
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(1, counter_read(MIGRATE_FAILURE));
+	EXPECT_EQ(FORMER, listener_serve(full));
+	EXPECT_TRUE(client_served(former, FORMER));
+
+	ASSERT_EQ(0, peer_number(&self->peers[0]));
+	EXPECT_EQ(1, peers_serve(self->peers, 1, full));
+	EXPECT_EQ(1, counter_read(MIGRATE_SUCCESS));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
