@@ -17,13 +17,7 @@
 
 #define BACKLOG	4096
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-static socklen_t address_parse(union address *to, const char *address)
+socklen_t address_parse(union address *to, const char *address)
 {
 	memset(to, 0, sizeof(*to));
 	if (strchr(address, ':')) {

@@ -7,9 +7,19 @@
 
 #include <stdbool.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #define SERVER_PORT	8080
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* SERVER_PORT of @address; returns the length. */
+socklen_t address_parse(union address *to, const char *address);
 
 /* How a listener stops. */
 enum stop {
