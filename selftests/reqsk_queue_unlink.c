@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reqsk_queue_unlink(): the final ACK and the SYN+ACK timer take a request, of
+ * which the listener has stopped, at the same moment. Only one of them may have
+ * it, and what the timer has made in vain goes as it came (CVE-2024-50154,
+ * CVE-2024-53206, CVE-2026-99270; a sanitizer sees more of it).
+ *
+ *  1. One listener; each peer sends a SYN and has its SYN+ACK.
+ *  2. Another listener joins the group, the first one stops.
+ *  3. The timers run on one CPU, the last request's first. To send a SYN+ACK
+ *     takes long, since someone watches. When that of one request has come, the
+ *     final ACK for the next one is sent on another CPU.
+ *  4. The other listener serves each peer. Both listeners go on to answer SYNs:
+ *     neither one is still charged for a request.
+ */
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
+
+#include "filters.h"
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define PEERS	16
+#define ROUNDS	4
+
+/* The next timer has run by then, most likely. */
+#define LULL_MS	200
+
+FIXTURE(reqsk_queue_unlink) {
+	struct peer peers[PEERS];
+	struct tun tun;
+};
+
+FIXTURE_VARIANT(reqsk_queue_unlink) {
+	const char *local;
+};
+
+FIXTURE_VARIANT_ADD(reqsk_queue_unlink, ipv4) {
+	.local = TUN_IPV4,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_queue_unlink, ipv6) {
+	.local = TUN_IPV6,
+};
+
+/* Someone who looks at each segment that is sent, and takes long to do so. */
+static int watch_slowly(void)
+{
+	static const struct sock_filter only_sent[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sockaddr_ll all = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+	};
+	int fd;
+
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 ||
+	    filter_attach_slow(fd, only_sent, ARRAY_SIZE(only_sent)))
+		return -1;
+
+	return bind(fd, (struct sockaddr *)&all, sizeof(all));
+}
+
+FIXTURE_SETUP(reqsk_queue_unlink)
+{
+}
+
+FIXTURE_TEARDOWN(reqsk_queue_unlink)
+{
+}
+
+static void meet_timers(struct __test_metadata *_metadata, struct peer *peers)
+{
+	struct segment segment;
+	int i;
+
+	ASSERT_TRUE(peer_synack(&peers[PEERS - 1]));
+	for (i = PEERS - 2; i >= 0; i--) {
+		ASSERT_EQ(0, peer_ack(&peers[i]));
+		/* None comes if the timer has been stopped before it ran. */
+		peer_receive(&peers[i], &segment, LULL_MS);
+	}
+
+	ASSERT_EQ(0, peer_ack(&peers[PEERS - 1]));
+}
+
+/* With this backlog it would answer none if it were charged for another. */
+static void expect_answer(struct __test_metadata *_metadata, int listener,
+			  struct tun *tun, const char *address)
+{
+	struct peer peer;
+
+	ASSERT_EQ(0, listen(listener, 0));
+	peer_init(&peer, tun, address, 20000);
+	ASSERT_EQ(0, peer_syn(&peer));
+	ASSERT_EQ(0, counter_read("TCPReqQFullDrop"));
+	ASSERT_TRUE(peer_synack(&peer));
+	ASSERT_EQ(0, peer_send(&peer, TH_RST, NULL, 0));
+}
+
+static void final_acks_meet_timers(struct __test_metadata *_metadata,
+				   struct tun *tun, struct peer *peers,
+				   const char *local)
+{
+	int from, to, i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(tun));
+	ASSERT_EQ(0, watch_slowly());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_syncookies", "0"));
+
+	run_on_cpu(0);
+	from = listener_open(local);
+	ASSERT_LE(0, from);
+	ASSERT_EQ(PEERS, peers_begin(peers, PEERS, tun, local));
+	to = listener_open(local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, shutdown(from, SHUT_RDWR));
+
+	/* Where there's no other, the two come close, and that's all. */
+	run_on_cpu(1);
+	meet_timers(_metadata, peers);
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
+	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
+	ASSERT_EQ(PEERS, listener_queued(to));
+	ASSERT_EQ(PEERS, peers_number(peers, PEERS));
+	for (i = 0; i < PEERS; i++)
+		EXPECT_LT(0, listener_serve(to));
+
+	for (i = 0; i < PEERS; i++)
+		EXPECT_TRUE(peer_served(&peers[i]));
+
+	expect_answer(_metadata, to, tun, local);
+	ASSERT_EQ(0, close(to));
+	expect_answer(_metadata, from, tun, local);
+	ASSERT_EQ(0, close(from));
+	ASSERT_EQ(0, close(tun->fd));
+}
+
+TEST_F_TIMEOUT(reqsk_queue_unlink, final_ack_meets_timer, 300)
+{
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		final_acks_meet_timers(_metadata, &self->tun, self->peers,
+				       variant->local);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
