@@ -80,7 +80,7 @@ TEST_F_TIMEOUT(half_open, accepted_after_the_ack, 300)
 
 /*
  * The limit of pending Fast Open requests counts those that came from another
- * listener, until their handshake is complete.
+ * listener, until their handshake is complete (CVE-2026-74696).
  */
 TEST_F_TIMEOUT(half_open, charges_the_destination, 300)
 {

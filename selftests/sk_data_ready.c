@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * sk_data_ready(): whoever waits for connections on a listener is woken when
- * they come from another one.
+ * they come from another one (CVE-2026-46015).
  *
  *  1. One listener; clients connect to it, and nobody accepts.
  *  2. Another listener joins the group. Something waits on it, asleep.
@@ -22,6 +22,7 @@
 #include "segments.h"
 
 #define CLIENTS	8
+#define ROUNDS	100
 
 struct waiter {
 	pthread_t thread;
@@ -341,7 +342,36 @@ TEST_F_TIMEOUT(sk_data_ready, io_uring_multishot_accept, 300)
 	EXPECT_EQ(CLIENTS, i);
 }
 
-/* The same for a connection that comes with the final ACK. */
+static void *stop(void *listener)
+{
+	close(*(int *)listener);
+	return NULL;
+}
+
+/*
+ * The other listener stops as well, at the same moment: when it's to be woken,
+ * it may have lost all that it was given and be gone.
+ */
+TEST_F_TIMEOUT(sk_data_ready, destination_stops, 300)
+{
+	int last, round;
+	pthread_t thread;
+
+	for (round = 0; round < ROUNDS; round++) {
+		last = listener_open("127.0.0.1");
+		ASSERT_LE(0, last);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, stop, &self->to));
+		ASSERT_EQ(0, close(self->from));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		ASSERT_EQ(CLIENTS, listener_queued(last));
+
+		self->from = last;
+		self->to = listener_open("127.0.0.1");
+		ASSERT_LE(0, self->to);
+	}
+}
+
+/* A connection that comes with the final ACK wakes as well. */
 TEST_F_TIMEOUT(sk_data_ready, accept_after_final_ack, 300)
 {
 	struct waiter *waiter = &self->waiters[0];
