@@ -22,6 +22,10 @@ demo: ## Replace real servers under load, without and with the module
 test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel
 	scripts/test
 
+.PHONY: test-peer
+test-peer: ## The kselftests on mainline as well, against Documentation/mainline.rst
+	scripts/test-peer
+
 .PHONY: check
 check: ## The static checks of "make test" alone
 	scripts/check
