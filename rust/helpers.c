@@ -91,6 +91,11 @@ bool rust_helper_sk_is_mptcp(const struct sock *sk)
 	return sk_is_mptcp(sk);
 }
 
+bool rust_helper_rsk_is_mptcp(struct sock *req)
+{
+	return rsk_is_mptcp(inet_reqsk(req));
+}
+
 unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_max_ack_backlog);

@@ -39,6 +39,7 @@ struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
 unsigned int rust_helper_sk_uid(const struct sock *sk);
 int rust_helper_sk_bound_dev_if(const struct sock *sk);
 bool rust_helper_sk_is_mptcp(const struct sock *sk);
+bool rust_helper_rsk_is_mptcp(struct sock *req);
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);
 unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk);
 void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n);

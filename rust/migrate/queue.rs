@@ -66,7 +66,7 @@ fn move_chunk(
     let rcu = rcu::read_lock();
     let group = closed.group(&rcu).ok_or(NoListener)?;
 
-    if group.migrate_program().is_some() || group.has_keys() {
+    if group.migrate_program().is_some() || group.is_mixed() {
         move_one_by_one(&group, queue, packet);
         Ok(())
     } else {

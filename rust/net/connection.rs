@@ -59,6 +59,19 @@ impl Connection<'_> {
         unsafe { bindings::sk_incoming_cpu(self.sk.as_ptr()) }
     }
 
+    /// Whether it takes a MPTCP listener to serve it: a child that hasn't fallen
+    /// back to TCP, or a request that was made by such a listener.
+    pub(super) fn is_mptcp(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe {
+            if self.is_request() {
+                bindings::rsk_is_mptcp(self.as_raw())
+            } else {
+                bindings::sk_is_mptcp(self.as_raw())
+            }
+        }
+    }
+
     /// Whether it has no child yet.
     pub(super) fn is_request(&self) -> bool {
         // SAFETY: Valid by the type invariant.

@@ -85,10 +85,15 @@ impl<'a> Group<'a> {
         unsafe { bindings::reuseport_has_incoming_cpu(self.reuse.as_ptr()) }
     }
 
-    /// Whether one of its listeners, or the one that has stopped, has or had keys.
-    pub(crate) fn has_keys(&self) -> bool {
-        keys::in_use()
-            && (self.former.has_keys() || (0..self.len()).any(|i| self.socket(i).has_keys()))
+    /// Whether a listener that may have one child of the former need not be one
+    /// that may have another: the former is of MPTCP, which some children have
+    /// fallen back from, or one of the listeners has or had keys.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.former.is_mptcp() || (keys::in_use() && self.has_keys())
+    }
+
+    fn has_keys(&self) -> bool {
+        self.former.has_keys() || (0..self.len()).any(|i| self.socket(i).has_keys())
     }
 
     /// The `i`th socket of the group, for an `i` below [`Group::len`] as it was
@@ -109,6 +114,7 @@ impl<'a> Group<'a> {
     ) -> Option<ListenerRef> {
         let may = listener.is_listening()
             && listener.is_like(self.former)
+            && (listener.is_mptcp() || !connection.is_mptcp())
             && connection.keys_match(self.former, listener, self.rcu);
 
         if may {

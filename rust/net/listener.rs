@@ -39,8 +39,6 @@ struct Identity {
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
     device: i32,
-    /// Whether it's the TCP part of a MPTCP socket.
-    mptcp: bool,
 }
 
 /// A TCP socket that listens, or that has stopped listening.
@@ -68,22 +66,28 @@ impl Listener {
         self.0.get()
     }
 
-    /// Whether it may have connections of `former`, as far as their keys allow.
+    /// Whether it may have connections of `former`, as far as that depends on
+    /// the listeners only.
     pub(super) fn is_like(&self, former: &Listener) -> bool {
         self.identity() == former.identity()
     }
 
     /// What can change after bind(), which has seen to it that the listeners of
-    /// a group have everything else in common; or what doesn't count there.
+    /// a group have everything else in common.
     fn identity(&self) -> Identity {
         // SAFETY: Valid by the type invariant.
         unsafe {
             Identity {
                 uid: bindings::sk_uid(self.as_raw()),
                 device: bindings::sk_bound_dev_if(self.as_raw()),
-                mptcp: bindings::sk_is_mptcp(self.as_raw()),
             }
         }
+    }
+
+    /// Whether it's the TCP part of a MPTCP socket.
+    pub(super) fn is_mptcp(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_is_mptcp(self.as_raw()) }
     }
 
     /// Takes a reference, unless the last one is gone already.
