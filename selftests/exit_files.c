@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * exit_files(): a process with many listeners is killed, and one after the
+ * other is closed. What is migrated from one may come to another that has yet
+ * to be closed.
+ *
+ *  1. A process with several listeners on each of several addresses; clients
+ *     connect to them, and peers are in their handshakes.
+ *  2. Another process has one listener on each address.
+ *  3. The first process is killed. Each client and peer is served once, by the
+ *     listener on the address that it had connected to.
+ */
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+#include "segments.h"
+
+#define LISTENERS	16
+#define CLIENTS		16
+#define PEERS		4
+
+static const char * const addresses[] = {
+	"127.0.0.1", "127.0.0.2", "::1", TUN_IPV4, TUN_IPV6,
+};
+
+#define ADDRESSES	ARRAY_SIZE(addresses)
+
+/* The peers are in handshakes with this one. */
+#define PEERS_ADDRESS	(ADDRESSES - 1)
+
+FIXTURE(exit_files) {
+	int clients[ADDRESSES][CLIENTS];
+	struct peer peers[PEERS];
+	struct tun tun;
+	int to[ADDRESSES];
+	pid_t process;
+};
+
+static pid_t process_start(void)
+{
+	int ready[2], i;
+	size_t address;
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready))
+		return -1;
+
+	pid = fork();
+	if (pid) {
+		close(ready[1]);
+		return pid < 0 || read(ready[0], &byte, 1) != 1 ? -1 : pid;
+	}
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (i = 0; i < LISTENERS; i++) {
+		for (address = 0; address < ADDRESSES; address++) {
+			if (listener_open(addresses[address]) < 0)
+				_exit(1);
+		}
+	}
+
+	if (write(ready[1], "", 1) != 1)
+		_exit(1);
+
+	for (;;)
+		pause();
+}
+
+FIXTURE_SETUP(exit_files)
+{
+	size_t i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->process = process_start();
+	ASSERT_LE(0, self->process);
+
+	for (i = 0; i < ADDRESSES; i++) {
+		ASSERT_EQ(CLIENTS, clients_connect(self->clients[i], CLIENTS,
+						   addresses[i]));
+	}
+
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     addresses[PEERS_ADDRESS]));
+
+	for (i = 0; i < ADDRESSES; i++) {
+		self->to[i] = listener_open(addresses[i]);
+		ASSERT_LE(0, self->to[i]);
+	}
+
+	ASSERT_EQ(0, kill(self->process, SIGKILL));
+	ASSERT_EQ(self->process, waitpid(self->process, NULL, 0));
+}
+
+FIXTURE_TEARDOWN(exit_files)
+{
+}
+
+TEST_F_TIMEOUT(exit_files, loses_nothing, 300)
+{
+	bool served[CLIENTS];
+	int number;
+	size_t i, j;
+
+	for (i = 0; i < ADDRESSES; i++) {
+		memset(served, 0, sizeof(served));
+		for (j = 0; j < CLIENTS; j++) {
+			number = listener_serve(self->to[i]);
+			ASSERT_LE(0, number);
+			EXPECT_FALSE(served[number]);
+			served[number] = true;
+		}
+
+		EXPECT_EQ(CLIENTS, clients_served(self->clients[i], CLIENTS));
+	}
+
+	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS,
+					self->to[PEERS_ADDRESS]));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
