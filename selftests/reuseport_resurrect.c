@@ -11,6 +11,7 @@
 
 #define CLIENTS	4
 #define HALF	(CLIENTS / 2)
+#define ROUNDS	50
 
 FIXTURE(reuseport_resurrect) {
 	struct peer peers[CLIENTS];
@@ -160,6 +161,64 @@ TEST_F_TIMEOUT(reuseport_resurrect, joins_a_new_group, 300)
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 	EXPECT_EQ(CLIENTS, peers_complete(self->peers, CLIENTS, self->stopped));
 	expect_counters(_metadata, 2 * CLIENTS);
+}
+
+/*
+ * So do two that were in one group before, each with handshakes of its own:
+ * the second one's are begun when it is the only one that listens.
+ */
+TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive_in_a_new_group, 300)
+{
+	int second, other, i;
+
+	ASSERT_EQ(HALF, peers_begin(self->peers, HALF, &self->tun,
+				    variant->local));
+	second = listener_open(variant->local);
+	ASSERT_LE(0, second);
+	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
+	for (i = HALF; i < CLIENTS; i++) {
+		peer_init(&self->peers[i], &self->tun, variant->local,
+			  FIRST_PORT + i);
+		ASSERT_EQ(0, peer_syn(&self->peers[i]));
+		ASSERT_TRUE(peer_synack(&self->peers[i]));
+	}
+	ASSERT_EQ(0, shutdown(second, variant->how));
+
+	other = listener_open(variant->local);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, listener_restart(self->stopped));
+	ASSERT_EQ(0, listener_restart(second));
+	EXPECT_EQ(1, peers_complete(self->peers, 1, self->stopped));
+	EXPECT_EQ(1, peers_complete(self->peers + HALF, 1, second));
+	expect_counters(_metadata, 0);
+
+	ASSERT_EQ(0, close(self->stopped));
+	ASSERT_EQ(0, close(second));
+	EXPECT_EQ(HALF - 1, peers_complete(self->peers + 1, HALF - 1, other));
+	EXPECT_EQ(HALF - 1, peers_complete(self->peers + HALF + 1, HALF - 1,
+					   other));
+	expect_counters(_metadata, CLIENTS - 2);
+}
+
+/* Two that stop in turn, faster than an RCU grace period passes. */
+TEST_F_TIMEOUT(reuseport_resurrect, queue_goes_to_and_fro, 300)
+{
+	int listeners[2] = { self->stopped, listener_open(variant->local) };
+	int round;
+
+	ASSERT_LE(0, listeners[1]);
+	ASSERT_EQ(0, shutdown(listeners[1], variant->how));
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->local));
+	for (round = 0; round < ROUNDS; round++) {
+		ASSERT_EQ(0, listener_restart(listeners[(round + 1) % 2]));
+		ASSERT_EQ(0, shutdown(listeners[round % 2], variant->how));
+	}
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(listeners[ROUNDS % 2],
+						   CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	expect_counters(_metadata, ROUNDS * CLIENTS);
 }
 
 /*
