@@ -64,6 +64,13 @@ pub(crate) trait Operations: 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
+    /// `listener`, which was selected for a request at its final ACK, could not
+    /// make a child: there's no room in its accept queue, or no memory. Called in
+    /// softirq. Goes with [`Operations::complete`].
+    fn refused(_listener: &Listener, _req: &Request) {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
     /// The SYN+ACK timer of `req` has run. By the settings of `listener`, which
     /// was selected for it, it has expired if `expire`, and its SYN+ACK is to be
     /// sent again if `resend`. Called in softirq.
@@ -154,12 +161,13 @@ impl<T: Operations> Adapter<T> {
         T::select(closed, req, packet, &rcu).map_or(ptr::null_mut(), ListenerRef::into_raw)
     }
 
-    /// Calls [`Operations::complete`].
+    /// Calls [`Operations::complete`], or [`Operations::refused`] without a child.
     ///
     /// # Safety
     ///
-    /// `sk` must be a TCP listener found under RCU, `req` a referenced request that
-    /// is neither hashed nor has a timer, and `child` the locked socket it has become.
+    /// `sk` must be a TCP listener found under RCU, and `req` a referenced request.
+    /// `child` must be null, or the locked socket that the request has become, which
+    /// is neither hashed nor has a timer then.
     unsafe extern "C" fn complete(
         sk: *mut bindings::sock,
         req: *mut bindings::request_sock,
@@ -168,17 +176,15 @@ impl<T: Operations> Adapter<T> {
         let rcu = rcu::read_lock();
         // SAFETY: The kernel passes a TCP listener that it has found under RCU.
         let listener = unsafe { Listener::from_raw(sk) };
-        // SAFETY: Neither is null. The kernel has a reference on the request,
+        let Some(child) = NonNull::new(child) else {
+            // SAFETY: The kernel passes a request that it has a reference on.
+            T::refused(listener, unsafe { Request::from_raw(req) });
+            return false;
+        };
+        // SAFETY: The kernel has a reference on the request, which isn't null,
         // has unhashed it and deleted its timer, or never hashed it, and it
         // gives the reference up if this returns true. The child is locked.
-        let child = unsafe {
-            NewChild::new(
-                NonNull::new_unchecked(req),
-                NonNull::new_unchecked(child),
-                listener,
-                &rcu,
-            )
-        };
+        let child = unsafe { NewChild::new(NonNull::new_unchecked(req), child, listener, &rcu) };
 
         child.is_some_and(|child| T::complete(listener, &child, &rcu))
     }

@@ -63,6 +63,10 @@ impl Operations for Migration {
         request::complete(listener, child, rcu)
     }
 
+    fn refused(listener: &Listener, _req: &Request) {
+        listener.namespace().add_failed(1)
+    }
+
     fn timer(
         listener: &Listener,
         req: ExpiringRequest<'_>,
