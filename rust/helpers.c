@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <net/inet_connection_sock.h>
@@ -59,6 +60,28 @@ struct request_sock_queue *rust_helper_accept_queue(struct sock *sk)
 unsigned char rust_helper_sk_state_load(const struct sock *sk)
 {
 	return inet_sk_state_load(sk);
+}
+
+/* Whether its last file descriptor is closed, and the socket is about to be: a
+ * hint, as no lock keeps anything where it is. Sockets and files are freed a
+ * grace period later, or stay files.
+ */
+static bool listener_is_closing(const struct sock *sk)
+{
+	const struct socket *sock = READ_ONCE(sk->sk_socket);
+	struct file *file = sock ? READ_ONCE(sock->file) : NULL;
+
+	return file && !file_count(file);
+}
+
+void rust_helper_listener_status(const struct sock *sk,
+				 struct listener_status *status)
+{
+	status->ack_backlog = READ_ONCE(sk->sk_ack_backlog);
+	status->max_ack_backlog = READ_ONCE(sk->sk_max_ack_backlog);
+	status->incoming_cpu = READ_ONCE(sk->sk_incoming_cpu);
+	status->listening = inet_sk_state_load(sk) == TCP_LISTEN;
+	status->closing = listener_is_closing(sk);
 }
 
 int rust_helper_sk_incoming_cpu(const struct sock *sk)

@@ -20,6 +20,15 @@ struct sock_reuseport;
 struct tcp_ao_key;
 struct tcp_md5sig_key;
 
+/* What a listener is like at a moment. */
+struct listener_status {
+	u32 ack_backlog;
+	u32 max_ack_backlog;
+	int incoming_cpu;
+	bool listening;
+	bool closing;
+};
+
 /* Reference counts of sockets and requests */
 bool rust_helper_sock_hold_not_zero(struct sock *sk);
 void rust_helper_sock_hold_many(struct sock *sk, unsigned int n);
@@ -34,6 +43,8 @@ void rust_helper_reqsk_put(struct request_sock *req);
 struct request_sock_queue *rust_helper_accept_queue(struct sock *sk);
 unsigned char rust_helper_sk_state_load(const struct sock *sk);
 int rust_helper_sk_incoming_cpu(const struct sock *sk);
+void rust_helper_listener_status(const struct sock *sk,
+				 struct listener_status *status);
 struct net *rust_helper_sock_net(const struct sock *sk);
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
 unsigned int rust_helper_sk_uid(const struct sock *sk);

@@ -30,7 +30,8 @@ use crate::{
         Selected,
         Verdict, //
     },
-    sysctl::Settings, //
+    policy::Preferences,
+    sysctl::Sysctls, //
 };
 use kernel::{
     prelude::*,
@@ -81,7 +82,7 @@ impl Operations for Migration {
 /// Whether the connections of a listener that has stopped are to be migrated: by
 /// the setting of its namespace, or because its group has a program for that.
 fn wanted(listener: &Listener, program: Option<&Program>) -> bool {
-    Settings::of(listener.namespace()).migrate_req() || program.is_some_and(Program::migrates)
+    Sysctls::of(listener.namespace()).migrate_req() || program.is_some_and(Program::migrates)
 }
 
 /// The group of a listener that has stopped, if its connections are to be
@@ -105,6 +106,7 @@ fn group<'a>(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Group<'
 fn choose(
     group: &Group<'_>,
     connection: Connection<'_>,
+    preferences: Preferences,
     packet: &mut Packet<'_>,
 ) -> Option<Selected> {
     if group.len() == 0 {
@@ -122,5 +124,5 @@ fn choose(
             Verdict::Cancel => return None,
         }
     }
-    group.select(connection)
+    group.select(connection, preferences)
 }

@@ -3,26 +3,31 @@
 //! Safe wrappers of the networking stack's objects, as far as this module needs
 //! them.
 
+mod batch;
 mod connection;
 mod context;
 mod group;
 mod keys;
+mod list;
 mod listener;
 mod namespace;
 mod program;
 mod queue;
 mod request;
+mod selection;
 
 pub(crate) use self::{
+    batch::{
+        Batch,
+        TakenQueue, //
+    },
     connection::Connection,
     context::{
         cond_resched_unless_bpf,
         this_cpu, //
     },
-    group::{
-        Group,
-        Selected, //
-    },
+    group::Group,
+    list::RequestList,
     listener::{
         Listener,
         ListenerRef, //
@@ -37,15 +42,12 @@ pub(crate) use self::{
         Program,
         Verdict, //
     },
-    queue::{
-        AcceptQueue,
-        Batch,
-        TakenQueue, //
-    },
+    queue::AcceptQueue,
     request::{
         ExpiringRequest,
         NewChild,
         QueuedRequest,
         Request, //
     },
+    selection::Selected,
 };

@@ -4,5 +4,44 @@
 
 #![deny(unsafe_code)]
 
-pub(crate) mod room;
+mod level;
 pub(crate) mod select;
+mod share;
+
+pub(crate) use self::{
+    level::Level,
+    share::{
+        share,
+        Share, //
+    },
+};
+
+/// What the settings of listeners are to a migration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// Any listener will do.
+    Any = 0,
+    /// One with the same settings as the former one is preferred.
+    Prefer = 1,
+    /// None but one with the same settings will do.
+    Require = 2,
+}
+
+impl From<u8> for Match {
+    fn from(value: u8) -> Self {
+        match value {
+            0 => Self::Any,
+            1 => Self::Prefer,
+            _ => Self::Require,
+        }
+    }
+}
+
+/// What is preferred where several listeners may have a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Preferences {
+    /// Settings.
+    pub(crate) matching: Match,
+    /// Room, rather than what the connection's hash says.
+    pub(crate) balance: bool,
+}

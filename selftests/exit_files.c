@@ -8,7 +8,8 @@
  *     connect to them, and peers are in their handshakes.
  *  2. Another process has one listener on each address.
  *  3. The first process is killed. Each client and peer is served once, by the
- *     listener on the address that it had connected to.
+ *     listener on the address that it had connected to. No connection has been
+ *     given to a listener of the process that was dying.
  */
 #include <signal.h>
 #include <sys/prctl.h>
@@ -19,7 +20,6 @@
 #include "netns.h"
 #include "segments.h"
 
-#define LISTENERS	16
 #define CLIENTS		16
 #define PEERS		4
 
@@ -40,7 +40,23 @@ FIXTURE(exit_files) {
 	pid_t process;
 };
 
-static pid_t process_start(void)
+FIXTURE_VARIANT(exit_files) {
+	int listeners;	/* on each address */
+};
+
+FIXTURE_VARIANT_ADD(exit_files, one_listener) {
+	.listeners = 1,
+};
+
+FIXTURE_VARIANT_ADD(exit_files, eight_listeners) {
+	.listeners = 8,
+};
+
+FIXTURE_VARIANT_ADD(exit_files, many_listeners) {
+	.listeners = 64,
+};
+
+static pid_t process_start(int listeners)
 {
 	int ready[2], i;
 	size_t address;
@@ -57,7 +73,7 @@ static pid_t process_start(void)
 	}
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (i = 0; i < LISTENERS; i++) {
+	for (i = 0; i < listeners; i++) {
 		for (address = 0; address < ADDRESSES; address++) {
 			if (listener_open(addresses[address]) < 0)
 				_exit(1);
@@ -78,7 +94,7 @@ FIXTURE_SETUP(exit_files)
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	self->process = process_start();
+	self->process = process_start(variant->listeners);
 	ASSERT_LE(0, self->process);
 
 	for (i = 0; i < ADDRESSES; i++) {
@@ -123,6 +139,15 @@ TEST_F_TIMEOUT(exit_files, loses_nothing, 300)
 	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS,
 					self->to[PEERS_ADDRESS]));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(exit_files, migrates_each_once, 300)
+{
+	long migrated = counter_read(MIGRATE_SUCCESS);
+
+	TH_LOG("%d connections were migrated %ld times",
+	       (int)ADDRESSES * CLIENTS, migrated);
+	EXPECT_EQ(ADDRESSES * CLIENTS, migrated);
 }
 
 int main(int argc, char **argv)

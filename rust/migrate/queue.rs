@@ -16,17 +16,25 @@ use crate::{
         Group,
         Listener,
         Packet,
+        PerNamespace,
         TakenQueue, //
     },
-    policy::select, //
+    policy::{
+        select,
+        Preferences, //
+    },
+    sysctl::Sysctls, //
 };
 use kernel::sync::rcu;
 
 /// How many requests are moved in one RCU read section.
-const CHUNK: usize = 1024;
+const CHUNK: u32 = 4096;
 
-/// The same where programs run meanwhile, which may take their time.
-const FEW: usize = 16;
+/// The same where each is looked at for itself.
+const FEW: u32 = 16;
+
+/// Up to how many are placed one by one, as sharing out costs more.
+const SINGLE: u32 = 4;
 
 /// No listener of the group is alive.
 struct NoListener;
@@ -49,7 +57,7 @@ pub(super) fn listen_stop(closed: &Listener) {
 
     let mut queue = TakenQueue::take(closed);
     let mut packet = Packet::empty();
-    while !queue.is_empty() && move_chunk(closed, &mut queue, &mut packet).is_ok() {
+    while queue.left() > 0 && move_chunk(closed, &mut queue, &mut packet).is_ok() {
         cond_resched_unless_bpf();
     }
 
@@ -65,20 +73,31 @@ fn move_chunk(
 ) -> Result<(), NoListener> {
     let rcu = rcu::read_lock();
     let group = closed.group(&rcu).ok_or(NoListener)?;
+    let preferences = Sysctls::of(closed.namespace()).preferences();
 
-    if group.migrate_program().is_some() || group.is_mixed() {
-        move_one_by_one(&group, queue, packet);
+    if group.migrate_program().is_some()
+        || group.is_mixed()
+        || (preferences.balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
+    {
+        move_one_by_one(&group, preferences, queue, packet);
         Ok(())
+    } else if preferences.balance {
+        move_in_shares(&group, preferences, queue)
     } else {
-        move_in_batches(&group, queue)
+        move_by_hash(&group, preferences, queue)
     }
 }
 
 /// Where what one connection may do says nothing about another.
-fn move_one_by_one(group: &Group<'_>, queue: &mut TakenQueue<'_>, packet: &mut Packet<'_>) {
+fn move_one_by_one(
+    group: &Group<'_>,
+    preferences: Preferences,
+    queue: &mut TakenQueue<'_>,
+    packet: &mut Packet<'_>,
+) {
     for _ in 0..FEW {
         let Some(req) = queue.pop() else { break };
-        let Some(selected) = super::choose(group, req.connection(), packet) else {
+        let Some(selected) = super::choose(group, req.connection(), preferences, packet) else {
             queue.keep(req);
             continue;
         };
@@ -89,9 +108,33 @@ fn move_one_by_one(group: &Group<'_>, queue: &mut TakenQueue<'_>, packet: &mut P
     }
 }
 
+/// Where any connection may go where another may: listeners end level.
+fn move_in_shares(
+    group: &Group<'_>,
+    preferences: Preferences,
+    queue: &mut TakenQueue<'_>,
+) -> Result<(), NoListener> {
+    let Some(hash) = queue.next().map(|connection| connection.hash()) else {
+        return Ok(());
+    };
+    let n = queue.left().min(CHUNK);
+
+    for (selected, n) in group.share(hash, n, preferences).ok_or(NoListener)? {
+        let mut batch = Batch::new(selected);
+
+        queue.fill(&mut batch, n);
+        queue.send(batch);
+    }
+    Ok(())
+}
+
 /// Where all connections that a listener was selected for by the same key may
 /// go to it.
-fn move_in_batches(group: &Group<'_>, queue: &mut TakenQueue<'_>) -> Result<(), NoListener> {
+fn move_by_hash(
+    group: &Group<'_>,
+    preferences: Preferences,
+    queue: &mut TakenQueue<'_>,
+) -> Result<(), NoListener> {
     let (listeners, by_cpu) = (group.len(), group.has_incoming_cpu());
     let mut batches = Batches::new();
     let mut result = Ok(());
@@ -110,13 +153,13 @@ fn move_in_batches(group: &Group<'_>, queue: &mut TakenQueue<'_>) -> Result<(), 
             continue;
         }
 
-        let mut selected = group.select(connection);
+        let mut selected = group.select(connection, preferences);
         // It looked as if it had room, but all of that is taken.
         while selected
             .as_ref()
             .is_some_and(|selected| batches.send_full(&selected.listener, queue))
         {
-            selected = group.select(connection);
+            selected = group.select(connection, preferences);
         }
 
         let Some(selected) = selected else {

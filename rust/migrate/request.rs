@@ -2,13 +2,17 @@
 
 //! Requests whose listener has stopped during their handshake.
 
-use crate::net::{
-    Connection,
-    ExpiringRequest,
-    Listener,
-    ListenerRef,
-    NewChild,
-    Packet, //
+use crate::{
+    net::{
+        Connection,
+        ExpiringRequest,
+        Listener,
+        ListenerRef,
+        NewChild,
+        Packet,
+        PerNamespace, //
+    },
+    sysctl::Sysctls, //
 };
 use core::ptr;
 use kernel::sync::rcu;
@@ -22,9 +26,10 @@ pub(super) fn select(
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
+    let preferences = Sysctls::of(closed.namespace()).preferences();
     let selected = super::group(closed, rcu)?
         .ok()
-        .and_then(|group| super::choose(&group, connection, &mut packet))
+        .and_then(|group| super::choose(&group, connection, preferences, &mut packet))
         .map(|selected| selected.listener);
 
     if selected.is_none() {

@@ -11,18 +11,9 @@ use super::{
     ListenerRef,
     Program, //
 };
-use crate::{
-    bindings,
-    policy::select::{
-        self,
-        Candidate, //
-    },
-};
+use crate::bindings;
 use core::ptr::NonNull;
 use kernel::sync::rcu;
-
-/// How often a group is looked at in which all listeners stop meanwhile.
-const ATTEMPTS: u32 = 16;
 
 /// The `SO_REUSEPORT` group, `struct sock_reuseport`, of a listener that has
 /// stopped.
@@ -55,6 +46,11 @@ impl<'a> Group<'a> {
     /// The listener whose connections look for another one.
     pub(super) fn former(&self) -> &'a Listener {
         self.former
+    }
+
+    /// The group as it is now, which may be at another place.
+    pub(super) fn again(&self) -> Option<Self> {
+        self.former.group(self.rcu)
     }
 
     /// The C object.
@@ -98,11 +94,17 @@ impl<'a> Group<'a> {
 
     /// The `i`th socket of the group, for an `i` below [`Group::len`] as it was
     /// in this read section.
-    fn socket(&self, i: u16) -> &'a Listener {
+    pub(super) fn socket(&self, i: u16) -> &'a Listener {
         // SAFETY: The group is valid by the type invariant. Listeners are freed
         // a grace period after they leave it (SOCK_RCU_FREE), and the first
         // `len` elements are never cleared, only replaced.
         unsafe { Listener::from_raw(bindings::reuseport_sock(self.reuse.as_ptr(), u32::from(i))) }
+    }
+
+    /// Whether a listener that is like the former may have this connection.
+    pub(super) fn may_have(&self, listener: &Listener, connection: Connection<'_>) -> bool {
+        (listener.is_mptcp() || !connection.is_mptcp())
+            && connection.keys_match(self.former, listener, self.rcu)
     }
 
     /// Takes a reference on a listener of the group, if it is alive and may have
@@ -114,71 +116,12 @@ impl<'a> Group<'a> {
     ) -> Option<ListenerRef> {
         let may = listener.is_listening()
             && listener.is_like(self.former)
-            && (listener.is_mptcp() || !connection.is_mptcp())
-            && connection.keys_match(self.former, listener, self.rcu);
+            && self.may_have(listener, connection);
 
         if may {
             listener.get()
         } else {
             None
-        }
-    }
-
-    /// Chooses a live listener for a connection. `None` when no listener of the
-    /// group that may have it is alive.
-    ///
-    /// A listener leaves the group before its state changes. So when one that has
-    /// stopped is seen here, the group is another by now, and perhaps with a
-    /// listener that has only just joined: it's looked at again.
-    pub(crate) fn select(&self, connection: Connection<'_>) -> Option<Selected> {
-        let mut group = *self;
-
-        for _ in 0..ATTEMPTS {
-            let (selected, stopped) = group.try_select(connection);
-
-            if selected.is_some() || !stopped {
-                return selected;
-            }
-            // It may have been moved to larger memory, too.
-            group = self.former.group(self.rcu)?;
-        }
-        None
-    }
-
-    /// What is selected now, and whether a listener that has stopped was seen.
-    fn try_select(&self, connection: Connection<'_>) -> (Option<Selected>, bool) {
-        let cpu = self.has_incoming_cpu().then(|| connection.incoming_cpu());
-        let mut stopped = false;
-        let selected = select::select(connection.hash(), self.len(), |i| {
-            let socket = self.socket(i);
-            let listener = self.admit(socket, connection);
-
-            stopped |= listener.is_none() && !socket.is_listening();
-            Some(Candidate {
-                listener: listener?,
-                has_room: !socket.accept_queue().is_full(),
-                on_cpu: cpu.is_none_or(|cpu| cpu == socket.incoming_cpu()),
-            })
-        });
-
-        (selected.map(Selected::from), stopped)
-    }
-}
-
-/// A listener that was chosen.
-pub(crate) struct Selected {
-    /// The listener.
-    pub(crate) listener: ListenerRef,
-    /// Whether it has its share of the connections as far as it has room. If not,
-    /// it is to have them in any case: no other has room, or a program says so.
-    pub(crate) has_room: bool,
-}
-
-impl From<Candidate<ListenerRef>> for Selected {
-    fn from(candidate: Candidate<ListenerRef>) -> Self {
-        Self {
-            listener: candidate.listener,
-            has_room: candidate.has_room,
         }
     }
 }

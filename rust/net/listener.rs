@@ -10,14 +10,23 @@ use super::{
     Group,
     Namespace, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    policy::Level, //
+};
 use core::{
     mem,
     ops::Deref,
     ptr::NonNull, //
 };
 use kernel::{
-    sync::rcu,
+    sync::{
+        barrier::{
+            self,
+            smp_mb, //
+        },
+        rcu, //
+    },
     types::Opaque, //
 };
 
@@ -39,6 +48,18 @@ struct Identity {
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
     device: i32,
+}
+
+/// What a listener is like at a moment.
+pub(super) struct Status {
+    /// Whether it's in `TCP_LISTEN`.
+    pub(super) is_listening: bool,
+    /// Whether its last file descriptor is closed, so that it's about to stop.
+    pub(super) is_closing: bool,
+    /// How full its accept queue is.
+    pub(super) level: Level,
+    /// Its `SO_INCOMING_CPU`, or a negative number.
+    pub(super) incoming_cpu: i32,
 }
 
 /// A TCP socket that listens, or that has stopped listening.
@@ -107,16 +128,33 @@ impl Listener {
         unsafe { u32::from(bindings::sk_state_load(self.as_raw())) == bindings::TCP_LISTEN }
     }
 
-    /// The socket's `SO_INCOMING_CPU`, or a negative number.
-    pub(crate) fn incoming_cpu(&self) -> i32 {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sk_incoming_cpu(self.as_raw()) }
+    /// What a choice among listeners depends on, as it is now.
+    #[inline]
+    pub(super) fn status(&self) -> Status {
+        let mut status = bindings::listener_status::default();
+
+        // SAFETY: Valid by the type invariant; all of the status is written.
+        unsafe { bindings::listener_status(self.as_raw(), &mut status) };
+        Status {
+            is_listening: status.listening,
+            is_closing: status.closing,
+            level: Level::new(status.ack_backlog, status.max_ack_backlog),
+            incoming_cpu: status.incoming_cpu,
+        }
     }
 
     /// The socket's network namespace.
     pub(crate) fn namespace(&self) -> &Namespace {
         // SAFETY: A socket keeps its namespace at least until it is destroyed.
         unsafe { Namespace::from_raw(bindings::sock_net(self.as_raw())) }
+    }
+
+    /// Has to come before requests are told that they belong to this listener.
+    pub(super) fn about_to_be_named(&self) {
+        // Pairs with the address dependency of who reads the listener from a
+        // request: it may have joined its group only just now, on another CPU,
+        // so that a write barrier wouldn't do.
+        smp_mb(barrier::Full);
     }
 
     /// The socket's group. `None` when it never had one, or when it wasn't kept

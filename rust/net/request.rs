@@ -18,13 +18,7 @@ use core::{
     }, //
 };
 use kernel::{
-    sync::{
-        atomic::{
-            ordering::Release,
-            Atomic, //
-        },
-        rcu, //
-    },
+    sync::rcu,
     types::Opaque, //
 };
 
@@ -225,6 +219,7 @@ impl QueuedRequest {
 
     /// Gives a request that was made from a SYN cookie, which names no listener,
     /// the one it is queued on, with a reference. False if that has none left.
+    #[inline]
     pub(super) fn own(&mut self, listener: &Listener) -> bool {
         // SAFETY: Valid by the type invariant.
         if !unsafe { *rsk_listener(self.0.as_ptr()) }.is_null() {
@@ -234,28 +229,31 @@ impl QueuedRequest {
         if !unsafe { bindings::sock_hold_not_zero(listener.as_raw()) } {
             return false;
         }
-        self.name(listener);
+        listener.about_to_be_named();
+        // SAFETY: The reference was taken just now.
+        unsafe { self.name(listener) };
         true
     }
 
     /// Stores the listener. Readers under RCU may see the former one or this.
-    fn name(&mut self, listener: &Listener) {
+    ///
+    /// # Safety
+    ///
+    /// `listener` must be kept referenced until the request has a reference on
+    /// it, or for a grace period from when the request names another again. It
+    /// must have been passed to [`Listener::about_to_be_named`].
+    #[inline]
+    pub(super) unsafe fn name(&mut self, listener: &Listener) {
         // SAFETY: Valid by the type invariant. Nobody else stores to it.
-        let slot =
-            unsafe { Atomic::<*mut bindings::sock>::from_ptr(rsk_listener(self.0.as_ptr())) };
-
-        // Pairs with the address dependency of who reads the listener from a
-        // request: the listener may have joined its group only just now.
-        slot.store(listener.as_raw(), Release);
+        unsafe { rsk_listener(self.0.as_ptr()).write_volatile(listener.as_raw()) };
     }
 
     /// Makes the request name `listener`, and charges it to that.
     ///
     /// # Safety
     ///
-    /// `listener` must be kept referenced until the request has a reference on
-    /// it, or for a grace period from when the request names another again. The
-    /// child of a Fast Open request must be locked.
+    /// As for [`QueuedRequest::name`], but for the last of it. The child of a Fast Open request must be
+    /// locked.
     pub(super) unsafe fn set_listener(&mut self, listener: &Listener) {
         if self.is_fast_open() {
             let req = self.0.as_ptr();
@@ -271,7 +269,9 @@ impl QueuedRequest {
                 Self::fastopen_charge(listener.accept_queue().as_raw(), 1);
             }
         }
-        self.name(listener);
+        listener.about_to_be_named();
+        // SAFETY: By the safety requirements.
+        unsafe { self.name(listener) };
     }
 
     /// # Safety

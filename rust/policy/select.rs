@@ -1,19 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The choice of one listener among those of a group.
+//! The choice of one listener of a group for a connection.
 
+use super::{
+    Level,
+    Match,
+    Preferences, //
+};
 use kernel::macros::kunit_tests;
 
+/// How many listeners are compared for the one with the most room, where the
+/// group has more of them.
+const COMPARED: u16 = 8;
+
 /// A listener that may take a connection.
+#[derive(Clone, Copy)]
 pub(crate) struct Candidate<T> {
     /// The listener.
     pub(crate) listener: T,
-    /// Whether its accept queue is below its backlog.
-    pub(crate) has_room: bool,
+    /// Whether nothing says that it's about to stop, too.
+    pub(crate) stays: bool,
+    /// How full its accept queue is.
+    pub(crate) level: Level,
     /// Whether it's meant for the connection's CPU, or the group makes no
     /// difference between CPUs.
     pub(crate) on_cpu: bool,
 }
+
+/// What speaks for a candidate, the most important first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    stays: bool,
+    has_room: bool,
+    matches: bool,
+    on_cpu: bool,
+}
+
+/// The rank that no other beats.
+const BEST: Rank = Rank {
+    stays: true,
+    has_room: true,
+    matches: true,
+    on_cpu: true,
+};
 
 /// The position in a group of `n` listeners, at least 1, at which the search
 /// for a connection with this hash begins.
@@ -23,44 +52,57 @@ pub(crate) fn first(hash: u32, n: u16) -> u16 {
     ((u64::from(hash) * u64::from(n)) >> 32) as u16
 }
 
-/// Chooses among `n` listeners for a connection with this hash: from [`first`]
-/// on, round the group, the first with room on its CPU for which `probe` has a
-/// candidate.
-///
-/// Without one of these, the first with room; without one of those, the first on
-/// its CPU, or else the first.
-pub(crate) fn select<T>(
-    hash: u32,
-    n: u16,
-    mut probe: impl FnMut(u16) -> Option<Candidate<T>>,
-) -> Option<Candidate<T>> {
-    let mut best = None::<Candidate<T>>;
+/// The positions in a group of `n` listeners, from [`first`] on.
+pub(crate) fn round(hash: u32, n: u16) -> impl Iterator<Item = u16> {
+    let start = if n == 0 { 0 } else { first(hash, n) };
 
-    if n == 0 {
-        return None;
-    }
-
-    let start = first(hash, n);
-    for i in (start..n).chain(0..start) {
-        let Some(candidate) = probe(i) else { continue };
-
-        if candidate.rank() == BEST {
-            return Some(candidate);
-        }
-        if best.as_ref().is_none_or(|b| b.rank() < candidate.rank()) {
-            best = Some(candidate);
-        }
-    }
-    best
+    (start..n).chain(0..start)
 }
 
-/// The rank of a candidate that no other can beat.
-const BEST: (bool, bool) = (true, true);
+/// Chooses among `n` listeners for a connection with this hash: those for which
+/// `probe` has a candidate, from [`first`] on and round the group.
+///
+/// That's the one with the best [`Rank`]; among equals the first, or with
+/// [`Preferences::balance`] the one of the first [`COMPARED`] whose queue is the
+/// least full. Whether a candidate's settings `match` is only asked where it
+/// makes a difference.
+pub(crate) fn select<T: Copy>(
+    hash: u32,
+    n: u16,
+    preferences: Preferences,
+    mut probe: impl FnMut(u16) -> Option<Candidate<T>>,
+    mut matches: impl FnMut(T) -> bool,
+) -> Option<Candidate<T>> {
+    let enough = if preferences.balance { COMPARED } else { 1 };
+    let mut best = None::<(Rank, Candidate<T>)>;
 
-impl<T> Candidate<T> {
-    fn rank(&self) -> (bool, bool) {
-        (self.has_room, self.on_cpu)
+    for (seen, i) in (0..n).zip(round(hash, n)) {
+        if seen >= enough && best.is_some_and(|(rank, _)| rank == BEST) {
+            break;
+        }
+        let Some(candidate) = probe(i) else { continue };
+        let beats = |rank: Rank| {
+            best.is_none_or(|(r, c)| {
+                rank > r || (rank == r && preferences.balance && candidate.level.is_below(c.level))
+            })
+        };
+        let mut rank = Rank {
+            stays: candidate.stays,
+            has_room: !candidate.level.is_full(),
+            matches: true,
+            on_cpu: candidate.on_cpu,
+        };
+
+        if !beats(rank) {
+            continue;
+        }
+        rank.matches = preferences.matching == Match::Any || matches(candidate.listener);
+        if !rank.matches && (preferences.matching == Match::Require || !beats(rank)) {
+            continue;
+        }
+        best = Some((rank, candidate));
     }
+    best.map(|(_, candidate)| candidate)
 }
 
 #[kunit_tests(tcp_migrate_select)]
@@ -69,30 +111,72 @@ mod tests {
 
     /// A hash that begins the search at `i` of `n`.
     fn hash(i: u16, n: u16) -> u32 {
-        (u64::from(i) << 32).div_ceil(n.into()) as u32
+        let n = u64::from(n);
+
+        ((u64::from(i) << 32) + n - 1).checked_div(n).unwrap_or(0) as u32
     }
 
-    /// What is chosen at `start` among listeners that are named by their
-    /// position and are `(has_room, on_cpu)`, or can't be chosen.
-    fn chosen(start: u16, listeners: &[Option<(bool, bool)>]) -> Option<u16> {
-        let n = listeners.len() as u16;
+    /// A listener as it may be: how long its queue is, with a backlog of 9, and
+    /// what else counts.
+    #[derive(Clone, Copy)]
+    struct Socket {
+        len: u32,
+        stays: bool,
+        matches: bool,
+        on_cpu: bool,
+    }
 
-        let chosen = select(hash(start, n), n, |i| {
-            let (has_room, on_cpu) = listeners[usize::from(i)]?;
+    const IDLE: Socket = Socket {
+        len: 0,
+        stays: true,
+        matches: true,
+        on_cpu: true,
+    };
+    const BUSY: Socket = Socket { len: 5, ..IDLE };
+    const FULL: Socket = Socket { len: 10, ..IDLE };
+    const CLOSING: Socket = Socket {
+        stays: false,
+        ..IDLE
+    };
+    const OTHER: Socket = Socket {
+        matches: false,
+        ..IDLE
+    };
+    const ELSEWHERE: Socket = Socket {
+        on_cpu: false,
+        ..IDLE
+    };
+    const FULL_ELSEWHERE: Socket = Socket {
+        on_cpu: false,
+        ..FULL
+    };
+
+    const BY_HASH: Preferences = Preferences {
+        matching: Match::Prefer,
+        balance: false,
+    };
+    const BY_ROOM: Preferences = Preferences {
+        matching: Match::Prefer,
+        balance: true,
+    };
+
+    /// What is chosen at `start` among listeners, some of which can't be.
+    fn chosen(preferences: Preferences, start: u16, sockets: &[Option<Socket>]) -> Option<u16> {
+        let n = sockets.len() as u16;
+        let probe = |i| {
+            let socket = sockets[usize::from(i)]?;
 
             Some(Candidate {
                 listener: i,
-                has_room,
-                on_cpu,
+                stays: socket.stays,
+                level: Level::new(socket.len, 9),
+                on_cpu: socket.on_cpu,
             })
-        });
-        chosen.map(|candidate| candidate.listener)
-    }
+        };
+        let matches = |i| sockets[usize::from(i)].is_some_and(|socket| socket.matches);
 
-    const BEST: Option<(bool, bool)> = Some((true, true));
-    const ELSEWHERE: Option<(bool, bool)> = Some((true, false));
-    const FULL: Option<(bool, bool)> = Some((false, true));
-    const FULL_ELSEWHERE: Option<(bool, bool)> = Some((false, false));
+        select(hash(start, n), n, preferences, probe, matches).map(|candidate| candidate.listener)
+    }
 
     #[test]
     fn first_stays_within_the_group() {
@@ -111,45 +195,120 @@ mod tests {
 
     #[test]
     fn an_empty_group_has_none() {
-        let none = select(7, 0, |_| -> Option<Candidate<u16>> { None });
-
-        assert!(none.is_none());
+        assert_eq!(chosen(BY_HASH, 0, &[]), None);
+        assert_eq!(chosen(BY_ROOM, 0, &[]), None);
     }
 
     #[test]
     fn begins_where_the_hash_says() {
         for i in 0..3 {
-            assert_eq!(chosen(i, &[BEST; 3]), Some(i));
+            assert_eq!(chosen(BY_HASH, i, &[Some(IDLE); 3]), Some(i));
+            assert_eq!(chosen(BY_ROOM, i, &[Some(IDLE); 3]), Some(i));
         }
     }
 
     #[test]
     fn goes_round_the_group() {
-        assert_eq!(chosen(2, &[None, BEST, None]), Some(1));
-        assert_eq!(chosen(2, &[None, None, None]), None);
+        for preferences in [BY_HASH, BY_ROOM] {
+            assert_eq!(chosen(preferences, 2, &[None, Some(IDLE), None]), Some(1));
+            assert_eq!(chosen(preferences, 2, &[None, None, None]), None);
+        }
     }
 
     #[test]
     fn looks_at_each_once() {
         let mut seen = [0; 5];
 
-        select(hash(3, 5), 5, |i| -> Option<Candidate<u16>> {
-            seen[usize::from(i)] += 1;
-            None
-        });
+        select(
+            hash(3, 5),
+            5,
+            BY_ROOM,
+            |i| -> Option<Candidate<u16>> {
+                seen[usize::from(i)] += 1;
+                None
+            },
+            |_| true,
+        );
         assert_eq!(seen, [1; 5]);
     }
 
     #[test]
-    fn prefers_room_to_the_cpu() {
-        assert_eq!(chosen(0, &[FULL, ELSEWHERE, BEST]), Some(2));
-        assert_eq!(chosen(0, &[FULL, ELSEWHERE, FULL]), Some(1));
-        assert_eq!(chosen(1, &[FULL, FULL_ELSEWHERE, FULL]), Some(2));
+    fn prefers_who_stays_to_room_to_settings_to_the_cpu() {
+        let from_worst = [
+            Socket {
+                stays: false,
+                ..FULL
+            },
+            CLOSING,
+            FULL_ELSEWHERE,
+            FULL,
+            Socket {
+                matches: false,
+                ..ELSEWHERE
+            },
+            OTHER,
+            ELSEWHERE,
+            IDLE,
+        ];
+
+        for n in 1..from_worst.len() {
+            let sockets = [Some(from_worst[n - 1]), Some(from_worst[n])];
+
+            for preferences in [BY_HASH, BY_ROOM] {
+                assert_eq!(chosen(preferences, 0, &sockets), Some(1));
+                assert_eq!(chosen(preferences, 1, &sockets), Some(1));
+            }
+        }
     }
 
     #[test]
     fn takes_the_first_among_equals() {
-        assert_eq!(chosen(1, &[ELSEWHERE; 3]), Some(1));
-        assert_eq!(chosen(2, &[FULL_ELSEWHERE; 3]), Some(2));
+        assert_eq!(chosen(BY_HASH, 1, &[Some(ELSEWHERE); 3]), Some(1));
+        assert_eq!(chosen(BY_ROOM, 2, &[Some(FULL_ELSEWHERE); 3]), Some(2));
+    }
+
+    #[test]
+    fn takes_the_one_with_the_most_room() {
+        let sockets = [Some(BUSY), Some(FULL), Some(IDLE), Some(BUSY)];
+
+        assert_eq!(chosen(BY_HASH, 3, &sockets), Some(3));
+        for i in 0..4 {
+            assert_eq!(chosen(BY_ROOM, i, &sockets), Some(2));
+        }
+    }
+
+    #[test]
+    fn settings_may_be_ignored_or_required() {
+        let ignored = Preferences {
+            matching: Match::Any,
+            ..BY_HASH
+        };
+        let required = Preferences {
+            matching: Match::Require,
+            ..BY_HASH
+        };
+
+        assert_eq!(chosen(ignored, 0, &[Some(OTHER), Some(IDLE)]), Some(0));
+        assert_eq!(chosen(required, 0, &[Some(OTHER), Some(FULL)]), Some(1));
+        assert_eq!(chosen(required, 0, &[Some(OTHER), Some(OTHER)]), None);
+    }
+
+    #[test]
+    fn compares_settings_only_where_it_makes_a_difference() {
+        let mut compared = 0;
+        let probe = |i| {
+            Some(Candidate {
+                listener: i,
+                stays: true,
+                level: Level::new(0, 9),
+                on_cpu: true,
+            })
+        };
+
+        select(0, 64, BY_ROOM, probe, |_| {
+            compared += 1;
+            true
+        });
+        assert_eq!(compared, 1);
     }
 }

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests on their way from one accept queue to others.
+
+use super::{
+    Connection,
+    Listener,
+    ListenerRef,
+    NewChild,
+    QueuedRequest,
+    RequestList,
+    Selected, //
+};
+use crate::bindings;
+use core::mem;
+
+/// Requests that are on their way to one listener.
+///
+/// # Invariants
+///
+/// Each request on `list` names `to`.
+pub(crate) struct Batch {
+    to: ListenerRef,
+    list: RequestList,
+    /// How many its listener had room for, if that counts.
+    room: Option<u32>,
+}
+
+/// What has become of a [`Batch`].
+struct Appended {
+    to: ListenerRef,
+    /// How many requests its listener has now.
+    n: u32,
+    /// The requests that it had no room for, or all if it has stopped; they name
+    /// the former listener again.
+    rest: RequestList,
+}
+
+impl Batch {
+    /// An empty batch for the listener that was selected.
+    pub(crate) fn new(selected: Selected) -> Self {
+        let Selected { listener, has_room } = selected;
+        let room = has_room.then(|| listener.accept_queue().level().room());
+
+        // INVARIANT: Empty.
+        Self {
+            to: listener,
+            list: RequestList::new(),
+            room,
+        }
+    }
+
+    /// An empty batch for a listener that is to have it in any case.
+    fn unbounded(to: ListenerRef) -> Self {
+        Self::new(Selected {
+            listener: to,
+            has_room: false,
+        })
+    }
+
+    /// The listener.
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.to
+    }
+
+    /// Whether it's as large as its listener has room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.room.is_some_and(|room| self.list.len() >= room)
+    }
+
+    /// Adds a request, which names the batch's listener from now on.
+    ///
+    /// # Safety
+    ///
+    /// The child of a Fast Open request must be locked until the batch has been
+    /// appended.
+    unsafe fn push(&mut self, mut req: QueuedRequest) {
+        // SAFETY: The batch's reference keeps the listener until the request has
+        // one of its own, or `append` does, for a grace period. The child is
+        // locked by the safety requirements.
+        unsafe { req.set_listener(&self.to) };
+        // INVARIANT: Named just now.
+        self.list.push(req);
+    }
+
+    /// Queues the requests on their listener as far as it has room, with one
+    /// lock and one change of its reference count. Each owns a reference on that
+    /// listener then, and has left the one on `former` to the caller, who tells
+    /// the listener.
+    ///
+    /// # Safety
+    ///
+    /// Each request must own a reference on `former`.
+    unsafe fn append(self, former: &Listener) -> Appended {
+        let Self { to, list, room } = self;
+        let (mut list, mut rest) = (RequestList::new(), list);
+        let queue = to.accept_queue();
+        let mut guard = queue.lock();
+
+        if to.is_listening() {
+            let room = room.map_or(u32::MAX, |_| queue.level().room());
+
+            if rest.len() <= room {
+                mem::swap(&mut list, &mut rest);
+            } else {
+                list = rest.take(room, |_| ());
+            }
+        }
+        let n = list.len();
+        if n > 0 {
+            // SAFETY: Valid, and referenced by the batch.
+            unsafe { bindings::sock_hold_many(to.as_raw(), n) };
+            guard.append(list);
+        }
+        drop(guard);
+
+        if !rest.is_empty() {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::give_back(&to, &mut rest, former) };
+        }
+        Appended { to, n, rest }
+    }
+
+    /// Has the requests name `former` again.
+    ///
+    /// # Safety
+    ///
+    /// Each request must own a reference on `former`.
+    #[cold]
+    unsafe fn give_back(to: &ListenerRef, rest: &mut RequestList, former: &Listener) {
+        for _ in 0..rest.len() {
+            let Some(mut req) = rest.pop() else { break };
+
+            // SAFETY: The request has a reference on its former listener. A Fast
+            // Open child is locked still, by the requirements of `push`.
+            unsafe { req.set_listener(former) };
+            rest.push(req);
+        }
+
+        // Others may have read `to` from a request until now.
+        let _ours = to.clone().into_raw();
+        // SAFETY: A reference of our own, given up by `into_raw`; the caller's
+        // keeps the listener valid meanwhile.
+        unsafe { to.put_deferred(1) };
+    }
+}
+
+/// The queue of a listener that has stopped, taken from it in one go.
+///
+/// What hasn't been sent elsewhere when this is dropped is in the listener's
+/// queue again.
+///
+/// # Invariants
+///
+/// The requests on `left` and `kept` name `former`, with a reference, or no
+/// listener. Of those that have been sent, `sent` have left a reference on it.
+/// Some may be Fast Open requests if `has_fast_open`.
+pub(crate) struct TakenQueue<'a> {
+    former: &'a Listener,
+    left: RequestList,
+    kept: RequestList,
+    sent: u32,
+    has_fast_open: bool,
+}
+
+impl<'a> TakenQueue<'a> {
+    /// Takes the queue of `former`, which has stopped, so that nobody queues
+    /// anything there any more.
+    pub(crate) fn take(former: &'a Listener) -> Self {
+        let queue = former.accept_queue();
+        let left = queue.lock().swap(RequestList::new());
+
+        // INVARIANT: What is queued on a listener names it and owns a reference,
+        // or was made from a SYN cookie. A Fast Open request has been charged
+        // before it was queued, and that was seen under the lock; it's uncharged
+        // when it becomes another.
+        Self {
+            former,
+            left,
+            kept: RequestList::new(),
+            sent: 0,
+            has_fast_open: queue.fast_open_len() != 0,
+        }
+    }
+
+    /// How many requests there are to be sent or kept.
+    pub(crate) fn left(&self) -> u32 {
+        self.left.len()
+    }
+
+    /// The connection of the next request.
+    pub(crate) fn next(&self) -> Option<Connection<'_>> {
+        self.left.first()
+    }
+
+    /// How many requests have been sent.
+    pub(crate) fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// How many requests have not.
+    pub(crate) fn unsent(&self) -> u32 {
+        self.left.len() + self.kept.len()
+    }
+
+    /// The next request.
+    pub(crate) fn pop(&mut self) -> Option<QueuedRequest> {
+        let mut req = self.left.pop()?;
+
+        // The caller of listen_stop() has a reference.
+        let _owned = req.own(self.former);
+        Some(req)
+    }
+
+    /// Gives the last request back.
+    pub(crate) fn unpop(&mut self, req: QueuedRequest) {
+        self.left.push_front(req);
+    }
+
+    /// Leaves a request to its former listener.
+    pub(crate) fn keep(&mut self, req: QueuedRequest) {
+        self.kept.push(req);
+    }
+
+    /// Adds a request of this queue to a batch, or keeps it where a process
+    /// owns its Fast Open child; one that can be locked is sent at once, and on
+    /// its own.
+    pub(crate) fn add(&mut self, batch: &mut Batch, req: QueuedRequest) {
+        if req.is_fast_open() {
+            self.send_fast_open(&batch.to, req);
+        } else {
+            // SAFETY: Not a Fast Open request, which it can't become.
+            unsafe { batch.push(req) };
+        }
+    }
+
+    /// Adds the next `n` requests of this queue to a batch, as [`TakenQueue::add`]
+    /// does.
+    pub(crate) fn fill(&mut self, batch: &mut Batch, n: u32) {
+        if self.has_fast_open {
+            for _ in 0..n {
+                let Some(req) = self.pop() else { break };
+                self.add(batch, req);
+            }
+            return;
+        }
+
+        let (former, to) = (self.former, &batch.to);
+        to.about_to_be_named();
+        // INVARIANT: Each is named here.
+        let list = self.left.take(n, |req| {
+            let _owned = req.own(former);
+            // SAFETY: As in `Batch::push`, and passed above; none is a Fast Open
+            // request, by the type invariant.
+            unsafe { req.name(to) };
+        });
+        batch.list.append(list);
+    }
+
+    #[cold]
+    fn send_fast_open(&mut self, to: &ListenerRef, req: QueuedRequest) {
+        let Some(_locked) = req.lock_child() else {
+            return self.keep(req);
+        };
+        let mut batch = Batch::unbounded(to.clone());
+
+        // SAFETY: Locked until after `send`.
+        unsafe { batch.push(req) };
+        self.send(batch);
+    }
+
+    /// Appends a batch of this queue's requests to its listener's queue, and
+    /// tells the application. What the listener doesn't take is left again.
+    pub(crate) fn send(&mut self, batch: Batch) {
+        // SAFETY: By the type invariant, and `own` in `pop`.
+        let Appended { to, n, rest } = unsafe { batch.append(self.former) };
+
+        // INVARIANT: `append` has left the references.
+        self.sent += n;
+        if n > 0 {
+            to.data_ready(n);
+        }
+        self.left.prepend(rest);
+    }
+}
+
+impl Drop for TakenQueue<'_> {
+    fn drop(&mut self) {
+        let mut back = mem::replace(&mut self.left, RequestList::new());
+
+        back.prepend(mem::replace(&mut self.kept, RequestList::new()));
+        if !back.is_empty() {
+            // The queue is empty: nobody queues on a listener that has stopped.
+            let _empty = self.former.accept_queue().lock().swap(back);
+        }
+        if self.sent > 0 {
+            // SAFETY: By the type invariant; the caller of listen_stop() has a
+            // reference, too.
+            unsafe { self.former.put_deferred(self.sent) };
+        }
+    }
+}
+
+impl NewChild<'_> {
+    /// Queues the child on `to`, which is returned, or fails when that has
+    /// stopped.
+    pub(crate) fn queue_on(&self, to: ListenerRef) -> Option<ListenerRef> {
+        let mut batch = Batch::unbounded(to);
+
+        // SAFETY: The child is locked, by the type invariant.
+        unsafe { batch.push(self.to_queued()) };
+
+        // SAFETY: The request has a reference on its listener, by the type
+        // invariant.
+        let Appended { to, n, .. } = unsafe { batch.append(self.former()) };
+
+        if n == 0 {
+            // The list owns nothing that has to be put.
+            self.not_queued();
+            return None;
+        }
+        // SAFETY: The request's reference, which `append` has left; the caller
+        // is in an RCU read section that is older.
+        unsafe { self.former().put_deferred(n) };
+        Some(to)
+    }
+}

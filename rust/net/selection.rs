@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The selection of listeners of a group.
+
+use super::{
+    Connection,
+    Group,
+    Listener,
+    ListenerRef, //
+};
+use crate::policy::{
+    self,
+    select::{
+        self,
+        Candidate, //
+    },
+    Match,
+    Preferences,
+    Share, //
+};
+
+/// How often a group is looked at in which all listeners stop meanwhile.
+const ATTEMPTS: u32 = 16;
+
+/// Among how many listeners a queue is shared out at a time.
+const SHARES: usize = 64;
+
+/// What was seen of a group.
+#[derive(Default)]
+struct Seen {
+    /// A listener that has stopped.
+    stopped: bool,
+}
+
+/// A listener that was chosen.
+pub(crate) struct Selected {
+    /// The listener.
+    pub(crate) listener: ListenerRef,
+    /// Whether it has its share of the connections as far as it has room. If not,
+    /// it is to have them in any case: no other has room, or a program says so.
+    pub(crate) has_room: bool,
+}
+
+impl<'a> Group<'a> {
+    /// The `i`th listener of the group as a candidate for a connection, or for all
+    /// that the former has if they need the same, if it's alive and may have it.
+    fn candidate(
+        &self,
+        i: u16,
+        connection: Option<Connection<'_>>,
+        cpu: Option<i32>,
+        seen: &mut Seen,
+    ) -> Option<Candidate<&'a Listener>> {
+        let listener = self.socket(i);
+        let status = listener.status();
+
+        if !status.is_listening {
+            seen.stopped = true;
+            return None;
+        }
+        if !listener.is_like(self.former())
+            || connection.is_some_and(|connection| !self.may_have(listener, connection))
+        {
+            return None;
+        }
+        Some(Candidate {
+            listener,
+            stays: !status.is_closing,
+            level: status.level,
+            on_cpu: cpu.is_none_or(|cpu| cpu == status.incoming_cpu),
+        })
+    }
+
+    /// Has `look` look at the group until it has found something, or seen no
+    /// listener that has stopped.
+    ///
+    /// A listener leaves the group before its state changes. So when one that has
+    /// stopped is seen here, the group is another by now, and perhaps with a
+    /// listener that has only just joined.
+    fn look<T>(&self, mut look: impl FnMut(&Self, &mut Seen) -> Option<T>) -> Option<T> {
+        let mut group = *self;
+
+        for _ in 0..ATTEMPTS {
+            let mut seen = Seen::default();
+            let found = look(&group, &mut seen);
+
+            if found.is_some() || !seen.stopped {
+                return found;
+            }
+            group = group.again()?;
+        }
+        None
+    }
+
+    /// Chooses a live listener for a connection. `None` when no listener of the
+    /// group that may have it is alive.
+    pub(crate) fn select(
+        &self,
+        connection: Connection<'_>,
+        preferences: Preferences,
+    ) -> Option<Selected> {
+        self.look(|group, seen| {
+            let cpu = group.has_incoming_cpu().then(|| connection.incoming_cpu());
+            let chosen = select::select(
+                connection.hash(),
+                group.len(),
+                preferences,
+                |i| group.candidate(i, Some(connection), cpu, seen),
+                |listener| group.settings_match(listener),
+            )?;
+            let listener = chosen.listener.get();
+
+            seen.stopped |= listener.is_none();
+            Some(Selected {
+                listener: listener?,
+                has_room: !chosen.level.is_full(),
+            })
+        })
+    }
+
+    /// Shares out `n` connections of a group that isn't mixed, one of which has
+    /// this hash, among live listeners. `None` when no listener of the group that
+    /// may have them is alive.
+    pub(crate) fn share(&self, hash: u32, n: u32, preferences: Preferences) -> Option<Shares<'a>> {
+        self.look(|group, seen| group.try_share(hash, n, preferences, seen))
+    }
+
+    fn try_share(
+        &self,
+        hash: u32,
+        n: u32,
+        preferences: Preferences,
+        seen: &mut Seen,
+    ) -> Option<Shares<'a>> {
+        let enough = SHARES.min(n as usize);
+        let mut shares = Shares {
+            listeners: [None; SHARES],
+            shares: [Share::NONE; SHARES],
+            found: 0,
+            next: 0,
+            has_room: false,
+        };
+        let mut stay = false;
+
+        for i in select::round(hash, self.len()) {
+            let Some(candidate) = self.candidate(i, None, None, seen) else {
+                continue;
+            };
+            let (stays, has_room) = (candidate.stays, !candidate.level.is_full());
+
+            // Those that stay come before those that don't, and then those with
+            // room.
+            let better = (stays, has_room) > (stay, shares.has_room);
+            if !better && ((stays, has_room) < (stay, shares.has_room) || shares.found == enough) {
+                continue;
+            }
+            let matches =
+                preferences.matching == Match::Any || self.settings_match(candidate.listener);
+            if !matches && preferences.matching == Match::Require {
+                continue;
+            }
+            if better {
+                shares.found = 0;
+                (stay, shares.has_room) = (stays, has_room);
+            }
+            shares.push(candidate, matches);
+            if stay && has_room && shares.found == enough {
+                break;
+            }
+        }
+
+        let found = shares.found;
+        policy::share(&mut shares.shares[..found], n);
+        (found > 0).then_some(shares)
+    }
+}
+
+/// What each of several listeners gets of a queue.
+pub(crate) struct Shares<'a> {
+    listeners: [Option<&'a Listener>; SHARES],
+    shares: [Share; SHARES],
+    found: usize,
+    next: usize,
+    has_room: bool,
+}
+
+impl<'a> Shares<'a> {
+    fn push(&mut self, candidate: Candidate<&'a Listener>, matches: bool) {
+        self.listeners[self.found] = Some(candidate.listener);
+        self.shares[self.found] = Share {
+            level: candidate.level,
+            matches,
+            n: 0,
+        };
+        self.found += 1;
+    }
+}
+
+/// The listeners, and how many connections each gets; what those would get that
+/// have lost their last reference meanwhile is left out.
+impl Iterator for Shares<'_> {
+    type Item = (Selected, u32);
+
+    fn next(&mut self) -> Option<(Selected, u32)> {
+        while self.next < self.found {
+            let i = self.next;
+
+            self.next += 1;
+            let n = self.shares[i].n;
+            if n == 0 {
+                continue;
+            }
+            if let Some(listener) = self.listeners[i].and_then(Listener::get) {
+                let has_room = self.has_room;
+
+                return Some((Selected { listener, has_room }, n));
+            }
+        }
+        None
+    }
+}
+
+impl Group<'_> {
+    /// Whether a listener has the settings of the former.
+    fn settings_match(&self, _listener: &Listener) -> bool {
+        true
+    }
+}
