@@ -2,6 +2,7 @@
 
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <net/inet_connection_sock.h>
@@ -79,6 +80,8 @@ void rust_helper_listener_status(const struct sock *sk,
 {
 	status->ack_backlog = READ_ONCE(sk->sk_ack_backlog);
 	status->max_ack_backlog = READ_ONCE(sk->sk_max_ack_backlog);
+	status->uid = __kuid_val(sk_uid(sk));
+	status->bound_dev_if = READ_ONCE(sk->sk_bound_dev_if);
 	status->incoming_cpu = READ_ONCE(sk->sk_incoming_cpu);
 	status->listening = inet_sk_state_load(sk) == TCP_LISTEN;
 	status->closing = listener_is_closing(sk);
@@ -97,16 +100,6 @@ struct net *rust_helper_sock_net(const struct sock *sk)
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
 {
 	return rcu_dereference(sk->sk_reuseport_cb);
-}
-
-unsigned int rust_helper_sk_uid(const struct sock *sk)
-{
-	return __kuid_val(sk_uid(sk));
-}
-
-int rust_helper_sk_bound_dev_if(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_bound_dev_if);
 }
 
 bool rust_helper_sk_is_mptcp(const struct sock *sk)
@@ -530,6 +523,18 @@ void rust_helper_net_add_migrated(struct net *net, unsigned int n)
 void rust_helper_net_add_failed(struct net *net, unsigned int n)
 {
 	NET_ADD_STATS(net, LINUX_MIB_TCPMIGRATEREQFAILURE, n);
+}
+
+bool rust_helper_proc_net_create(struct net *net, const char *name,
+				 int (*show)(struct seq_file *file, void *v))
+{
+	return !IS_ENABLED(CONFIG_PROC_FS) ||
+	       proc_create_net_single(name, 0444, net->proc_net, show, NULL);
+}
+
+void rust_helper_proc_net_remove(struct net *net, const char *name)
+{
+	remove_proc_entry(name, net->proc_net);
 }
 
 int rust_helper_this_cpu(void)

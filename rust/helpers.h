@@ -14,6 +14,7 @@ struct bpf_prog;
 struct net;
 struct request_sock;
 struct request_sock_queue;
+struct seq_file;
 struct sk_buff;
 struct sock;
 struct sock_reuseport;
@@ -24,6 +25,8 @@ struct tcp_md5sig_key;
 struct listener_status {
 	u32 ack_backlog;
 	u32 max_ack_backlog;
+	u32 uid;
+	int bound_dev_if;
 	int incoming_cpu;
 	bool listening;
 	bool closing;
@@ -47,8 +50,6 @@ void rust_helper_listener_status(const struct sock *sk,
 				 struct listener_status *status);
 struct net *rust_helper_sock_net(const struct sock *sk);
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
-unsigned int rust_helper_sk_uid(const struct sock *sk);
-int rust_helper_sk_bound_dev_if(const struct sock *sk);
 bool rust_helper_sk_is_mptcp(const struct sock *sk);
 bool rust_helper_rsk_is_mptcp(struct sock *req);
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);
@@ -129,6 +130,9 @@ void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
 void *rust_helper_net_generic(const struct net *net, unsigned int id);
 void rust_helper_net_add_migrated(struct net *net, unsigned int n);
 void rust_helper_net_add_failed(struct net *net, unsigned int n);
+bool rust_helper_proc_net_create(struct net *net, const char *name,
+				 int (*show)(struct seq_file *file, void *v));
+void rust_helper_proc_net_remove(struct net *net, const char *name);
 int rust_helper_this_cpu(void);
 void rust_helper_cond_resched_unless_bpf(void);
 

@@ -22,6 +22,7 @@ use crate::{
         Group,
         Listener,
         ListenerRef,
+        Namespace,
         NewChild,
         Packet,
         PerNamespace,
@@ -30,7 +31,15 @@ use crate::{
         Selected,
         Verdict, //
     },
-    policy::Preferences,
+    policy::{
+        outcome::{
+            Outcome,
+            Path,
+            Tally, //
+        },
+        Preferences, //
+    },
+    stats,
     sysctl::Sysctls, //
 };
 use kernel::{
@@ -44,7 +53,7 @@ pub(crate) struct Migration;
 #[vtable]
 impl Operations for Migration {
     fn keep_closed(listener: &Listener, program: Option<&Program>) -> bool {
-        wanted(listener, program)
+        wanted(Sysctls::of(listener.namespace()), program)
     }
 
     fn listen_stop(listener: &Listener) {
@@ -57,15 +66,21 @@ impl Operations for Migration {
         packet: Packet<'_>,
         rcu: &rcu::Guard,
     ) -> Option<ListenerRef> {
-        request::select(closed, req.connection(), packet, rcu)
+        let path = if packet.is_segment() {
+            Path::Ack
+        } else {
+            Path::Timer
+        };
+
+        request::select(closed, req.connection(), path, packet, rcu)
     }
 
     fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
         request::complete(listener, child, rcu)
     }
 
-    fn refused(listener: &Listener, _req: &Request) {
-        listener.namespace().add_failed(1)
+    fn refused(listener: &Listener, req: &Request) {
+        request::refused(listener, req.connection())
     }
 
     fn timer(
@@ -81,48 +96,69 @@ impl Operations for Migration {
 
 /// Whether the connections of a listener that has stopped are to be migrated: by
 /// the setting of its namespace, or because its group has a program for that.
-fn wanted(listener: &Listener, program: Option<&Program>) -> bool {
-    Sysctls::of(listener.namespace()).migrate_req() || program.is_some_and(Program::migrates)
+fn wanted(sysctls: &Sysctls, program: Option<&Program>) -> bool {
+    sysctls.migrate_req() || program.is_some_and(Program::migrates)
 }
 
-/// The group of a listener that has stopped, if its connections are to be
-/// migrated within it, or an error, for the failure to be counted, if not.
-///
-/// `None` when the listener has left its group, so that nobody expects a
-/// migration.
-fn group<'a>(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Group<'a>>> {
-    let group = closed.group(rcu)?;
-
-    Some(if wanted(closed, group.migrate_program()) {
-        Ok(group)
-    } else {
-        Err(EPERM)
-    })
-}
-
-/// Chooses a live listener for a connection: the one that the group's program
-/// says, where there's one, and by hash where it doesn't. The program isn't asked
-/// when the group has no listener left.
-fn choose(
-    group: &Group<'_>,
-    connection: Connection<'_>,
+/// Among whom to choose, for the connections of a listener that has stopped.
+struct Choice<'a> {
+    group: Group<'a>,
+    /// The program that is asked first.
+    program: Option<&'a Program>,
     preferences: Preferences,
-    packet: &mut Packet<'_>,
-) -> Option<Selected> {
-    if group.len() == 0 {
-        return None;
+}
+
+impl<'a> Choice<'a> {
+    /// The choice there is if the connections of `closed` are to be migrated, or
+    /// why they aren't.
+    ///
+    /// `None` when the listener has left its group, so that nobody expects a
+    /// migration.
+    fn new(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Self, Outcome>> {
+        let group = closed.group(rcu)?;
+        let program = group.migrate_program();
+        let sysctls = Sysctls::of(closed.namespace());
+
+        Some(if wanted(sysctls, program) {
+            Ok(Self {
+                group,
+                program,
+                preferences: sysctls.preferences(),
+            })
+        } else {
+            Err(Outcome::Disabled)
+        })
     }
-    if let Some(program) = group.migrate_program() {
-        match program.run(group, connection, packet) {
-            Verdict::Listener(listener) => {
-                return Some(Selected {
-                    listener,
-                    has_room: false,
-                })
+
+    /// Chooses a live listener for a connection: the one that the program says,
+    /// where there's one. The program isn't asked when the group has no listener
+    /// left.
+    fn choose(
+        &self,
+        connection: Connection<'_>,
+        packet: &mut Packet<'_>,
+    ) -> Result<Selected, Outcome> {
+        if let Some(program) = self.program {
+            if self.group.len() == 0 {
+                return Err(Outcome::NoListener);
             }
-            Verdict::Any => (),
-            Verdict::Cancel => return None,
+            match program.run(&self.group, connection, packet) {
+                Verdict::Listener(listener) => {
+                    return Ok(Selected {
+                        listener,
+                        has_room: false,
+                    })
+                }
+                Verdict::Any => (),
+                Verdict::Cancel => return Err(Outcome::Cancelled),
+                Verdict::NoMemory => return Err(Outcome::NoMemory),
+            }
         }
+        self.group.select(connection, self.preferences)
     }
-    group.select(connection, preferences)
+}
+
+/// Counts what has become of one connection.
+fn count(namespace: &Namespace, path: Path, outcome: Outcome) {
+    stats::count(namespace, path, &Tally::of(outcome, 1))
 }

@@ -11,6 +11,7 @@ mod keys;
 mod list;
 mod listener;
 mod namespace;
+mod proc;
 mod program;
 mod queue;
 mod request;
@@ -37,6 +38,7 @@ pub(crate) use self::{
         PerNamespace,
         PernetOperations, //
     },
+    proc::NetFile,
     program::{
         Packet,
         Program,

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod level;
+pub(crate) mod outcome;
 pub(crate) mod select;
 mod share;
 

@@ -131,7 +131,7 @@ unsafe impl PerNamespace for Sysctls {
         Ok(())
     }
 
-    fn exit(&self) {
+    fn exit(&self, _net: &Namespace) {
         // SAFETY: By the type invariant this is the registration; readers and
         // writers are waited for.
         unsafe { bindings::unregister_net_sysctl_table(*self.header.get()) }

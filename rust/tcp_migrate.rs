@@ -11,7 +11,7 @@
 //! Dependencies go one way:
 //!
 //! ```text
-//! bindings, policy <- net <- hooks, sysctl <- migrate <- this file
+//! policy, bindings <- net <- hooks, stats, sysctl <- migrate <- this file
 //! ```
 
 use kernel::{prelude::*, sync::rcu};
@@ -21,6 +21,7 @@ mod hooks;
 mod migrate;
 mod net;
 mod policy;
+mod stats;
 mod sysctl;
 
 module! {
@@ -40,11 +41,12 @@ module! {
 
 /// The loaded module.
 ///
-/// Fields drop in order: no connection is migrated any more before the settings
-/// that decide it go away.
+/// Fields drop in order: no connection is migrated any more before the counters
+/// and the settings that decide it go away.
 struct TcpMigrate {
     _hooks: hooks::Registration<migrate::Migration>,
     _deferred_puts: DeferredPuts,
+    _stats: stats::Registration,
     _sysctl: sysctl::Registration,
 }
 
@@ -59,12 +61,15 @@ impl kernel::Module for TcpMigrate {
 
         let sysctl = sysctl::Registration::new(migrate_req)
             .inspect_err(|_| pr_err!("cannot register net.ipv4.tcp_migrate_req\n"))?;
+        let stats = stats::Registration::new()
+            .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate\n"))?;
         let hooks = hooks::Registration::new()
             .inspect_err(|_| pr_err!("connections are migrated by another module already\n"))?;
 
         Ok(Self {
             _hooks: hooks,
             _deferred_puts: DeferredPuts,
+            _stats: stats,
             _sysctl: sysctl,
         })
     }

@@ -8,22 +8,26 @@
 //! appended to each listener's queue at once. Nothing is allocated, so nothing
 //! is lost for want of memory.
 
-use super::batches::Batches;
+use super::{
+    batches::Batches,
+    Choice, //
+};
 use crate::{
     net::{
         cond_resched_unless_bpf,
         Batch,
-        Group,
         Listener,
         Packet,
-        PerNamespace,
         TakenQueue, //
     },
     policy::{
-        select,
-        Preferences, //
+        outcome::{
+            Outcome,
+            Path, //
+        },
+        select, //
     },
-    sysctl::Sysctls, //
+    stats, //
 };
 use kernel::sync::rcu;
 
@@ -36,90 +40,78 @@ const FEW: u32 = 16;
 /// Up to how many are placed one by one, as sharing out costs more.
 const SINGLE: u32 = 4;
 
-/// No listener of the group is alive.
-struct NoListener;
-
 /// Re-homes what waits in the accept queue of `closed`, which has stopped. What
 /// finds no listener is back in the queue afterwards.
 ///
 /// Process context, with the socket locked.
 pub(super) fn listen_stop(closed: &Listener) {
-    let namespace = closed.namespace();
-
-    {
-        let rcu = rcu::read_lock();
-        match super::group(closed, &rcu) {
-            Some(Ok(_)) => (),
-            Some(Err(_)) => return namespace.add_failed(closed.accept_queue().len()),
-            None => return,
-        }
-    }
-
     let mut queue = TakenQueue::take(closed);
     let mut packet = Packet::empty();
-    while queue.left() > 0 && move_chunk(closed, &mut queue, &mut packet).is_ok() {
-        cond_resched_unless_bpf();
-    }
 
-    namespace.add_migrated(queue.sent());
-    namespace.add_failed(queue.unsent());
+    if queue.left() == 0 {
+        return;
+    }
+    while queue.left() > 0 {
+        match move_chunk(closed, &mut queue, &mut packet) {
+            Some(Ok(())) => cond_resched_unless_bpf(),
+            Some(Err(outcome)) => queue.keep_rest(outcome),
+            None => break,
+        }
+    }
+    stats::count(closed.namespace(), Path::Close, queue.tally());
 }
 
-/// Moves up to [`CHUNK`] requests from the front of `queue`.
+/// Moves up to [`CHUNK`] requests from the front of `queue`, or says why the rest
+/// can't be moved. `None` when nobody expects that it is.
 fn move_chunk(
     closed: &Listener,
     queue: &mut TakenQueue<'_>,
     packet: &mut Packet<'_>,
-) -> Result<(), NoListener> {
+) -> Option<Result<(), Outcome>> {
     let rcu = rcu::read_lock();
-    let group = closed.group(&rcu).ok_or(NoListener)?;
-    let preferences = Sysctls::of(closed.namespace()).preferences();
 
-    if group.migrate_program().is_some()
-        || group.is_mixed()
-        || (preferences.balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
-    {
-        move_one_by_one(&group, preferences, queue, packet);
-        Ok(())
-    } else if preferences.balance {
-        move_in_shares(&group, preferences, queue)
-    } else {
-        move_by_hash(&group, preferences, queue)
-    }
+    Some(Choice::new(closed, &rcu)?.and_then(|choice| {
+        let balance = choice.preferences.balance;
+
+        if choice.program.is_some()
+            || choice.group.is_mixed()
+            || (balance && (queue.left() <= SINGLE || choice.group.has_incoming_cpu()))
+        {
+            move_one_by_one(&choice, queue, packet);
+            Ok(())
+        } else if balance {
+            move_in_shares(&choice, queue)
+        } else {
+            move_by_hash(&choice, queue)
+        }
+    }))
 }
 
 /// Where what one connection may do says nothing about another.
-fn move_one_by_one(
-    group: &Group<'_>,
-    preferences: Preferences,
-    queue: &mut TakenQueue<'_>,
-    packet: &mut Packet<'_>,
-) {
+fn move_one_by_one(choice: &Choice<'_>, queue: &mut TakenQueue<'_>, packet: &mut Packet<'_>) {
     for _ in 0..FEW {
         let Some(req) = queue.pop() else { break };
-        let Some(selected) = super::choose(group, req.connection(), preferences, packet) else {
-            queue.keep(req);
-            continue;
-        };
-        let mut batch = Batch::new(selected);
 
-        queue.add(&mut batch, req);
-        queue.send(batch);
+        match choice.choose(req.connection(), packet) {
+            Ok(selected) => {
+                let mut batch = Batch::new(selected);
+
+                queue.add(&mut batch, req);
+                queue.send(batch);
+            }
+            Err(outcome) => queue.keep(req, outcome),
+        }
     }
 }
 
 /// Where any connection may go where another may: listeners end level.
-fn move_in_shares(
-    group: &Group<'_>,
-    preferences: Preferences,
-    queue: &mut TakenQueue<'_>,
-) -> Result<(), NoListener> {
+fn move_in_shares(choice: &Choice<'_>, queue: &mut TakenQueue<'_>) -> Result<(), Outcome> {
     let Some(hash) = queue.next().map(|connection| connection.hash()) else {
         return Ok(());
     };
     let n = queue.left().min(CHUNK);
 
-    for (selected, n) in group.share(hash, n, preferences).ok_or(NoListener)? {
+    for (selected, n) in choice.group.share(hash, n, choice.preferences)? {
         let mut batch = Batch::new(selected);
 
         queue.fill(&mut batch, n);
@@ -130,11 +122,10 @@ fn move_in_shares(
 
 /// Where all connections that a listener was selected for by the same key may
 /// go to it.
-fn move_by_hash(
-    group: &Group<'_>,
-    preferences: Preferences,
-    queue: &mut TakenQueue<'_>,
-) -> Result<(), NoListener> {
+fn move_by_hash(choice: &Choice<'_>, queue: &mut TakenQueue<'_>) -> Result<(), Outcome> {
+    let Choice {
+        group, preferences, ..
+    } = choice;
     let (listeners, by_cpu) = (group.len(), group.has_incoming_cpu());
     let mut batches = Batches::new();
     let mut result = Ok(());
@@ -153,23 +144,27 @@ fn move_by_hash(
             continue;
         }
 
-        let mut selected = group.select(connection, preferences);
+        let mut selected = group.select(connection, *preferences);
         // It looked as if it had room, but all of that is taken.
         while selected
             .as_ref()
-            .is_some_and(|selected| batches.send_full(&selected.listener, queue))
+            .is_ok_and(|selected| batches.send_full(&selected.listener, queue))
         {
-            selected = group.select(connection, preferences);
+            selected = group.select(connection, *preferences);
         }
 
-        let Some(selected) = selected else {
-            queue.unpop(req);
-            result = Err(NoListener);
-            break;
-        };
-        let batch = batches.insert(key, selected, queue);
+        match selected {
+            Ok(selected) => {
+                let batch = batches.insert(key, selected, queue);
 
-        queue.add(batch, req);
+                queue.add(batch, req);
+            }
+            Err(outcome) => {
+                queue.unpop(req);
+                result = Err(outcome);
+                break;
+            }
+        }
     }
 
     batches.send_all(queue);

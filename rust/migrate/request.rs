@@ -9,10 +9,12 @@ use crate::{
         Listener,
         ListenerRef,
         NewChild,
-        Packet,
-        PerNamespace, //
+        Packet, //
     },
-    sysctl::Sysctls, //
+    policy::outcome::{
+        Outcome,
+        Path, //
+    },
 };
 use core::ptr;
 use kernel::sync::rcu;
@@ -23,19 +25,15 @@ use kernel::sync::rcu;
 pub(super) fn select(
     closed: &Listener,
     connection: Connection<'_>,
+    path: Path,
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    let preferences = Sysctls::of(closed.namespace()).preferences();
-    let selected = super::group(closed, rcu)?
+    super::Choice::new(closed, rcu)?
+        .and_then(|choice| choice.choose(connection, &mut packet))
+        .map(|selected| selected.listener)
+        .inspect_err(|&outcome| super::count(closed.namespace(), path, outcome))
         .ok()
-        .and_then(|group| super::choose(&group, connection, preferences, &mut packet))
-        .map(|selected| selected.listener);
-
-    if selected.is_none() {
-        closed.namespace().add_failed(1);
-    }
-    selected
 }
 
 /// Queues `child` on `listener`, which [`select`] chose at the final ACK, or on
@@ -47,23 +45,35 @@ pub(super) fn select(
 /// is gone, so that it can be told whose it is, as often as need be.
 pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
     let former = child.former();
-    let again = || select(former, child.connection(), Packet::empty(), rcu);
+    let again = || select(former, child.connection(), Path::Ack, Packet::empty(), rcu);
     // Where it was found under RCU, its last reference may be gone by now.
     let mut next = listener.get().or_else(again);
 
     while let Some(to) = next {
-        if let Some(to) = child.queue_on(to) {
+        if let Some((to, outcome)) = child.queue_on(to) {
             // The kernel tells the listener it knows when the child is in
             // TCP_ESTABLISHED; another one is for us to tell.
             if !ptr::eq(&*to, listener) {
                 to.data_ready(1);
             }
-            former.namespace().add_migrated(1);
+            super::count(former.namespace(), Path::Ack, outcome);
             return true;
         }
         next = again();
     }
     false
+}
+
+/// Counts that `listener`, which [`select`] chose at the final ACK, could not make
+/// a child.
+pub(super) fn refused(listener: &Listener, _connection: Connection<'_>) {
+    let outcome = if listener.accept_queue().level().is_full() {
+        Outcome::QueueFull
+    } else {
+        Outcome::NoMemory
+    };
+
+    super::count(listener.namespace(), Path::Ack, outcome);
 }
 
 /// Has a clone of `req`, which belongs to `listener`, take its place in ehash,
@@ -76,11 +86,11 @@ pub(super) fn timer(
     resend: bool,
     rcu: &rcu::Guard,
 ) {
-    let namespace = listener.namespace();
-
-    if !expire && req.replace(listener, resend, rcu) {
-        namespace.add_migrated(1);
+    let outcome = if expire {
+        Outcome::Expired
     } else {
-        namespace.add_failed(1);
-    }
+        req.replace(listener, resend, rcu)
+    };
+
+    super::count(listener.namespace(), Path::Timer, outcome);
 }

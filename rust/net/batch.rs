@@ -11,7 +11,13 @@ use super::{
     RequestList,
     Selected, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    policy::outcome::{
+        Outcome,
+        Tally, //
+    },
+};
 use core::mem;
 
 /// Requests that are on their way to one listener.
@@ -31,6 +37,8 @@ struct Appended {
     to: ListenerRef,
     /// How many requests its listener has now.
     n: u32,
+    /// How many of them are beyond its backlog.
+    over: u32,
     /// The requests that it had no room for, or all if it has stopped; they name
     /// the former listener again.
     rest: RequestList,
@@ -97,16 +105,17 @@ impl Batch {
         let queue = to.accept_queue();
         let mut guard = queue.lock();
 
-        if to.is_listening() {
-            let room = room.map_or(u32::MAX, |_| queue.level().room());
+        let left = queue.level().room();
 
-            if rest.len() <= room {
+        if to.is_listening() {
+            if room.is_none() || rest.len() <= left {
                 mem::swap(&mut list, &mut rest);
             } else {
-                list = rest.take(room, |_| ());
+                list = rest.take(left, |_| ());
             }
         }
         let n = list.len();
+        let over = n.saturating_sub(left);
         if n > 0 {
             // SAFETY: Valid, and referenced by the batch.
             unsafe { bindings::sock_hold_many(to.as_raw(), n) };
@@ -118,7 +127,7 @@ impl Batch {
             // SAFETY: By the safety requirements.
             unsafe { Self::give_back(&to, &mut rest, former) };
         }
-        Appended { to, n, rest }
+        Appended { to, n, over, rest }
     }
 
     /// Has the requests name `former` again.
@@ -161,6 +170,7 @@ pub(crate) struct TakenQueue<'a> {
     kept: RequestList,
     sent: u32,
     has_fast_open: bool,
+    tally: Tally,
 }
 
 impl<'a> TakenQueue<'a> {
@@ -180,6 +190,7 @@ impl<'a> TakenQueue<'a> {
             kept: RequestList::new(),
             sent: 0,
             has_fast_open: queue.fast_open_len() != 0,
+            tally: Tally::default(),
         }
     }
 
@@ -193,14 +204,9 @@ impl<'a> TakenQueue<'a> {
         self.left.first()
     }
 
-    /// How many requests have been sent.
-    pub(crate) fn sent(&self) -> u32 {
-        self.sent
-    }
-
-    /// How many requests have not.
-    pub(crate) fn unsent(&self) -> u32 {
-        self.left.len() + self.kept.len()
+    /// What has become of the requests that were sent or kept.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The next request.
@@ -218,8 +224,16 @@ impl<'a> TakenQueue<'a> {
     }
 
     /// Leaves a request to its former listener.
-    pub(crate) fn keep(&mut self, req: QueuedRequest) {
+    pub(crate) fn keep(&mut self, req: QueuedRequest, why: Outcome) {
+        self.tally.add(why, 1);
         self.kept.push(req);
+    }
+
+    /// Leaves all the rest to it.
+    pub(crate) fn keep_rest(&mut self, why: Outcome) {
+        self.tally.add(why, self.left.len());
+        self.kept
+            .append(mem::replace(&mut self.left, RequestList::new()));
     }
 
     /// Adds a request of this queue to a batch, or keeps it where a process
@@ -260,7 +274,7 @@ impl<'a> TakenQueue<'a> {
     #[cold]
     fn send_fast_open(&mut self, to: &ListenerRef, req: QueuedRequest) {
         let Some(_locked) = req.lock_child() else {
-            return self.keep(req);
+            return self.keep(req, Outcome::Busy);
         };
         let mut batch = Batch::unbounded(to.clone());
 
@@ -273,10 +287,12 @@ impl<'a> TakenQueue<'a> {
     /// tells the application. What the listener doesn't take is left again.
     pub(crate) fn send(&mut self, batch: Batch) {
         // SAFETY: By the type invariant, and `own` in `pop`.
-        let Appended { to, n, rest } = unsafe { batch.append(self.former) };
+        let Appended { to, n, over, rest } = unsafe { batch.append(self.former) };
 
         // INVARIANT: `append` has left the references.
         self.sent += n;
+        self.tally.add(Outcome::Migrated, n - over);
+        self.tally.add(Outcome::OverBacklog, over);
         if n > 0 {
             to.data_ready(n);
         }
@@ -304,7 +320,7 @@ impl Drop for TakenQueue<'_> {
 impl NewChild<'_> {
     /// Queues the child on `to`, which is returned, or fails when that has
     /// stopped.
-    pub(crate) fn queue_on(&self, to: ListenerRef) -> Option<ListenerRef> {
+    pub(crate) fn queue_on(&self, to: ListenerRef) -> Option<(ListenerRef, Outcome)> {
         let mut batch = Batch::unbounded(to);
 
         // SAFETY: The child is locked, by the type invariant.
@@ -312,7 +328,7 @@ impl NewChild<'_> {
 
         // SAFETY: The request has a reference on its listener, by the type
         // invariant.
-        let Appended { to, n, .. } = unsafe { batch.append(self.former()) };
+        let Appended { to, n, over, .. } = unsafe { batch.append(self.former()) };
 
         if n == 0 {
             // The list owns nothing that has to be put.
@@ -322,6 +338,6 @@ impl NewChild<'_> {
         // SAFETY: The request's reference, which `append` has left; the caller
         // is in an RCU read section that is older.
         unsafe { self.former().put_deferred(n) };
-        Some(to)
+        Some((to, Outcome::queued(over == 0)))
     }
 }

@@ -2,7 +2,10 @@
 
 //! Connections that look for a listener.
 
-use super::this_cpu;
+use super::{
+    keys,
+    this_cpu, //
+};
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -70,6 +73,12 @@ impl Connection<'_> {
                 bindings::sk_is_mptcp(self.as_raw())
             }
         }
+    }
+
+    /// Whether one of two listeners of the same identity may be able to have it
+    /// and the other not: it's of MPTCP, or there are keys in the system.
+    pub(super) fn is_particular(&self) -> bool {
+        self.is_mptcp() || keys::in_use()
     }
 
     /// Whether it has no child yet.

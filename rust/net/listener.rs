@@ -43,7 +43,7 @@ mod put {
 /// What two listeners must have in common for one to take the other's
 /// connections.
 #[derive(PartialEq, Eq)]
-struct Identity {
+pub(super) struct Identity {
     /// The owner, `sk_uid`.
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
@@ -52,6 +52,8 @@ struct Identity {
 
 /// What a listener is like at a moment.
 pub(super) struct Status {
+    /// Who it is for.
+    pub(super) identity: Identity,
     /// Whether it's in `TCP_LISTEN`.
     pub(super) is_listening: bool,
     /// Whether its last file descriptor is closed, so that it's about to stop.
@@ -93,16 +95,11 @@ impl Listener {
         self.identity() == former.identity()
     }
 
-    /// What can change after bind(), which has seen to it that the listeners of
-    /// a group have everything else in common.
-    fn identity(&self) -> Identity {
-        // SAFETY: Valid by the type invariant.
-        unsafe {
-            Identity {
-                uid: bindings::sk_uid(self.as_raw()),
-                device: bindings::sk_bound_dev_if(self.as_raw()),
-            }
-        }
+    /// What has to be the same as the former listener's: what can change after
+    /// bind(), which has seen to it that the listeners of a group have everything
+    /// else in common.
+    pub(super) fn identity(&self) -> Identity {
+        self.status().identity
     }
 
     /// Whether it's the TCP part of a MPTCP socket.
@@ -136,6 +133,10 @@ impl Listener {
         // SAFETY: Valid by the type invariant; all of the status is written.
         unsafe { bindings::listener_status(self.as_raw(), &mut status) };
         Status {
+            identity: Identity {
+                uid: status.uid,
+                device: status.bound_dev_if,
+            },
             is_listening: status.listening,
             is_closing: status.closing,
             level: Level::new(status.ack_backlog, status.max_ack_backlog),

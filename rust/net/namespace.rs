@@ -38,14 +38,13 @@ impl Namespace {
         self.0.get()
     }
 
-    /// Counts `n` migrated connections in `TCPMigrateReqSuccess`.
+    /// Adds `n` to `TCPMigrateReqSuccess`.
     pub(crate) fn add_migrated(&self, n: u32) {
         // SAFETY: By the type invariant, the namespace is valid.
         unsafe { bindings::net_add_migrated(self.as_raw(), n) }
     }
 
-    /// Counts `n` connections that found no other listener in
-    /// `TCPMigrateReqFailure`.
+    /// Adds `n` to `TCPMigrateReqFailure`.
     pub(crate) fn add_failed(&self, n: u32) {
         // SAFETY: By the type invariant, the namespace is valid.
         unsafe { bindings::net_add_failed(self.as_raw(), n) }
@@ -67,7 +66,7 @@ pub(crate) unsafe trait PerNamespace: Sync + Sized + 'static {
     fn init(&self, net: &Namespace) -> Result;
 
     /// Undoes [`PerNamespace::init`]. The memory is freed by the caller.
-    fn exit(&self);
+    fn exit(&self, net: &Namespace);
 
     /// The data of `net`.
     ///
@@ -156,10 +155,10 @@ impl<T: PerNamespace> PernetOperations<T> {
     ///
     /// Only for the kernel to call, for a namespace that nobody uses any more.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
-        // SAFETY: `init` succeeded for this namespace, and its last user is gone.
-        let data = unsafe { &*bindings::net_generic(net, T::id().load(Relaxed)).cast::<T>() };
+        // SAFETY: The kernel passes a namespace that is still there.
+        let net = unsafe { Namespace::from_raw(net) };
 
-        data.exit();
+        T::of(net).exit(net);
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Verdict {
     Any,
     /// None is to have it, `SK_DROP`.
     Cancel,
+    /// There was no memory to ask the program.
+    NoMemory,
 }
 
 impl Program {
@@ -61,8 +63,7 @@ impl Program {
     }
 
     /// Asks the program, which [`Program::migrates`], where a connection is to
-    /// go. It sees `packet`; without memory for one, it's as if it said
-    /// [`Verdict::Cancel`].
+    /// go. It sees `packet`.
     pub(crate) fn run(
         &self,
         group: &Group<'_>,
@@ -70,7 +71,7 @@ impl Program {
         packet: &mut Packet<'_>,
     ) -> Verdict {
         let Some(skb) = packet.get() else {
-            return Verdict::Cancel;
+            return Verdict::NoMemory;
         };
         // SAFETY: All are valid by their type invariants, and the group shows
         // that the caller is in an RCU read section. The program is of the type
@@ -133,6 +134,11 @@ impl Packet<'_> {
     pub(crate) fn empty() -> Self {
         // SAFETY: No packet so far.
         unsafe { Self::from_raw(ptr::null_mut()) }
+    }
+
+    /// Whether it's a segment that has arrived.
+    pub(crate) fn is_segment(&self) -> bool {
+        !self.skb.is_null() && !self.owned
     }
 
     /// The C object. Any context; `None` when memory is short.

@@ -9,7 +9,10 @@ use super::{
     Connection,
     Listener, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    policy::outcome::Outcome, //
+};
 use core::{
     mem::offset_of,
     ptr::{
@@ -94,17 +97,17 @@ impl<'a> ExpiringRequest<'a> {
     ///
     /// A request in ehash can't be given to another listener as it is: other
     /// CPUs charge and uncharge the listener that they read from it. On success
-    /// the request is no longer hashed, nor charged to its own listener. Returns
-    /// false when memory is short, when the SYN+ACK can't be sent, or when
-    /// another CPU has removed the request from ehash first. Softirq.
-    pub(crate) fn replace(self, listener: &Listener, resend: bool, _rcu: &rcu::Guard) -> bool {
+    /// the request is no longer hashed, nor charged to its own listener. It fails
+    /// when memory is short, when the SYN+ACK can't be sent, or when another CPU
+    /// has removed the request from ehash first. Softirq.
+    pub(crate) fn replace(self, listener: &Listener, resend: bool, _rcu: &rcu::Guard) -> Outcome {
         let req = self.0.as_raw();
         let queue = listener.accept_queue().as_raw();
 
         // SAFETY: Valid by the type invariant.
         let nreq = unsafe { bindings::reqsk_slab_alloc(req) };
         if nreq.is_null() {
-            return false;
+            return Outcome::NoMemory;
         }
 
         // SAFETY: Both are requests of the same slab. The new one is nobody
@@ -124,18 +127,20 @@ impl<'a> ExpiringRequest<'a> {
         // SAFETY: As above. Both are valid and have the same hash, and the new
         // one isn't hashed. The timer is armed before it is: who finds it there
         // deletes its timer.
-        let replaced = unsafe {
-            (!resend || bindings::reqsk_rtx_synack(listener.as_raw(), nreq)) && {
+        let outcome = unsafe {
+            if resend && !bindings::reqsk_rtx_synack(listener.as_raw(), nreq) {
+                Outcome::Unanswered
+            } else {
                 (*nreq).set_num_timeout((*nreq).num_timeout() + 1);
                 bindings::reqsk_queue_charge(queue, nreq);
                 bindings::reqsk_timer_arm(nreq);
-                let replaced =
-                    bindings::inet_ehash_insert(nreq.cast(), req.cast(), ptr::null_mut());
-                if !replaced {
+                if bindings::inet_ehash_insert(nreq.cast(), req.cast(), ptr::null_mut()) {
+                    Outcome::Migrated
+                } else {
                     bindings::reqsk_timer_delete(nreq);
                     bindings::reqsk_queue_uncharge(queue, nreq);
+                    Outcome::LostRace
                 }
-                replaced
             }
         };
 
@@ -146,7 +151,7 @@ impl<'a> ExpiringRequest<'a> {
         // that it hasn't run, and its reference is put here if it was deleted
         // or not armed, as is what would have been ehash's.
         unsafe {
-            if replaced {
+            if outcome.is_success() {
                 let former = *rsk_listener(req);
 
                 bindings::reqsk_queue_uncharge(bindings::accept_queue(former), req);
@@ -159,7 +164,7 @@ impl<'a> ExpiringRequest<'a> {
             bindings::reqsk_put(nreq);
         }
 
-        replaced
+        outcome
     }
 }
 

@@ -3,6 +3,7 @@
 //! The selection of listeners of a group.
 
 use super::{
+    listener::Identity,
     Connection,
     Group,
     Listener,
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::policy::{
     self,
+    outcome::Outcome,
     select::{
         self,
         Candidate, //
@@ -28,8 +30,19 @@ const SHARES: usize = 64;
 /// What was seen of a group.
 #[derive(Default)]
 struct Seen {
+    /// A listener that is alive.
+    live: bool,
     /// A listener that has stopped.
     stopped: bool,
+}
+
+/// What a candidate has to have.
+struct Wanted<'a> {
+    identity: Identity,
+    /// The connection that it must be able to have, if one may be particular.
+    connection: Option<Connection<'a>>,
+    /// The CPU that it had better be meant for.
+    cpu: Option<i32>,
 }
 
 /// A listener that was chosen.
@@ -42,13 +55,12 @@ pub(crate) struct Selected {
 }
 
 impl<'a> Group<'a> {
-    /// The `i`th listener of the group as a candidate for a connection, or for all
-    /// that the former has if they need the same, if it's alive and may have it.
+    /// The `i`th listener of the group as a candidate, if it's alive and may have
+    /// what is wanted.
     fn candidate(
         &self,
         i: u16,
-        connection: Option<Connection<'_>>,
-        cpu: Option<i32>,
+        wanted: &Wanted<'_>,
         seen: &mut Seen,
     ) -> Option<Candidate<&'a Listener>> {
         let listener = self.socket(i);
@@ -58,8 +70,11 @@ impl<'a> Group<'a> {
             seen.stopped = true;
             return None;
         }
-        if !listener.is_like(self.former())
-            || connection.is_some_and(|connection| !self.may_have(listener, connection))
+        seen.live = true;
+        if status.identity != wanted.identity
+            || wanted
+                .connection
+                .is_some_and(|connection| !self.may_have(listener, connection))
         {
             return None;
         }
@@ -67,45 +82,55 @@ impl<'a> Group<'a> {
             listener,
             stays: !status.is_closing,
             level: status.level,
-            on_cpu: cpu.is_none_or(|cpu| cpu == status.incoming_cpu),
+            on_cpu: wanted.cpu.is_none_or(|cpu| cpu == status.incoming_cpu),
         })
     }
 
     /// Has `look` look at the group until it has found something, or seen no
-    /// listener that has stopped.
+    /// listener that has stopped; says what was seen instead.
     ///
     /// A listener leaves the group before its state changes. So when one that has
     /// stopped is seen here, the group is another by now, and perhaps with a
     /// listener that has only just joined.
-    fn look<T>(&self, mut look: impl FnMut(&Self, &mut Seen) -> Option<T>) -> Option<T> {
+    fn look<T>(&self, mut look: impl FnMut(&Self, &mut Seen) -> Option<T>) -> Result<T, Outcome> {
         let mut group = *self;
 
         for _ in 0..ATTEMPTS {
             let mut seen = Seen::default();
-            let found = look(&group, &mut seen);
 
-            if found.is_some() || !seen.stopped {
-                return found;
+            if let Some(found) = look(&group, &mut seen) {
+                return Ok(found);
             }
-            group = group.again()?;
+            if !seen.stopped {
+                return Err(if seen.live {
+                    Outcome::Incompatible
+                } else {
+                    Outcome::NoListener
+                });
+            }
+            group = group.again().ok_or(Outcome::NoListener)?;
         }
-        None
+        Err(Outcome::NoListener)
     }
 
-    /// Chooses a live listener for a connection. `None` when no listener of the
-    /// group that may have it is alive.
+    /// Chooses a live listener for a connection, or says why none of the group may
+    /// have it.
     pub(crate) fn select(
         &self,
         connection: Connection<'_>,
         preferences: Preferences,
-    ) -> Option<Selected> {
+    ) -> Result<Selected, Outcome> {
         self.look(|group, seen| {
-            let cpu = group.has_incoming_cpu().then(|| connection.incoming_cpu());
+            let wanted = Wanted {
+                identity: group.former().identity(),
+                connection: connection.is_particular().then_some(connection),
+                cpu: group.has_incoming_cpu().then(|| connection.incoming_cpu()),
+            };
             let chosen = select::select(
                 connection.hash(),
                 group.len(),
                 preferences,
-                |i| group.candidate(i, Some(connection), cpu, seen),
+                |i| group.candidate(i, &wanted, seen),
                 |listener| group.settings_match(listener),
             )?;
             let listener = chosen.listener.get();
@@ -119,9 +144,14 @@ impl<'a> Group<'a> {
     }
 
     /// Shares out `n` connections of a group that isn't mixed, one of which has
-    /// this hash, among live listeners. `None` when no listener of the group that
-    /// may have them is alive.
-    pub(crate) fn share(&self, hash: u32, n: u32, preferences: Preferences) -> Option<Shares<'a>> {
+    /// this hash, among live listeners, or says why none of the group may have
+    /// them.
+    pub(crate) fn share(
+        &self,
+        hash: u32,
+        n: u32,
+        preferences: Preferences,
+    ) -> Result<Shares<'a>, Outcome> {
         self.look(|group, seen| group.try_share(hash, n, preferences, seen))
     }
 
@@ -133,6 +163,11 @@ impl<'a> Group<'a> {
         seen: &mut Seen,
     ) -> Option<Shares<'a>> {
         let enough = SHARES.min(n as usize);
+        let wanted = Wanted {
+            identity: self.former().identity(),
+            connection: None,
+            cpu: None,
+        };
         let mut shares = Shares {
             listeners: [None; SHARES],
             shares: [Share::NONE; SHARES],
@@ -143,7 +178,7 @@ impl<'a> Group<'a> {
         let mut stay = false;
 
         for i in select::round(hash, self.len()) {
-            let Some(candidate) = self.candidate(i, None, None, seen) else {
+            let Some(candidate) = self.candidate(i, &wanted, seen) else {
                 continue;
             };
             let (stays, has_room) = (candidate.stays, !candidate.level.is_full());

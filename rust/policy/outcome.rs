@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What becomes of a connection whose listener has stopped.
+
+use core::ops::Index;
+use kernel::macros::kunit_tests;
+
+/// Defines an enum whose variants have names for users.
+macro_rules! named {
+    (
+        $(#[$attr:meta])*
+        $vis:vis enum $Enum:ident {
+            $($(#[$doc:meta])* $Variant:ident = $name:literal,)+
+        }
+    ) => {
+        $(#[$attr])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        $vis enum $Enum {
+            $($(#[$doc])* $Variant,)+
+        }
+
+        impl $Enum {
+            /// All of them, in their order.
+            pub(crate) const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
+
+            /// The name that users see.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+named! {
+    /// When a connection was to be migrated.
+    pub(crate) enum Path {
+        /// Its listener stopped while it waited in the accept queue.
+        Close = "close",
+        /// Its final ACK came, or its listener stopped before the child was queued.
+        Ack = "ack",
+        /// Its SYN+ACK timer ran.
+        Timer = "timer",
+    }
+}
+
+named! {
+    /// What became of it then.
+    pub(crate) enum Outcome {
+        /// Another listener has it.
+        Migrated = "migrated",
+        /// Another listener has it, beyond its backlog.
+        OverBacklog = "over_backlog",
+        /// Migration was switched off after the listener had stopped.
+        Disabled = "disabled",
+        /// The group has no live listener.
+        NoListener = "no_listener",
+        /// The group has live listeners, none of which may have it.
+        Incompatible = "incompatible",
+        /// A program said that none is to have it.
+        Cancelled = "cancelled",
+        /// There was no memory for a clone, a child, or to ask the program.
+        NoMemory = "no_memory",
+        /// The new listener's accept queue was full.
+        QueueFull = "queue_full",
+        /// The request had been answered for the last time.
+        Expired = "expired",
+        /// Its SYN+ACK could not be sent again.
+        Unanswered = "unanswered",
+        /// Another CPU took the request meanwhile.
+        LostRace = "lost_race",
+        /// A process owned the child of Fast Open.
+        Busy = "busy",
+    }
+}
+
+impl Outcome {
+    /// That of a child which another listener gets, with room for it or without.
+    pub(crate) const fn queued(has_room: bool) -> Self {
+        if has_room {
+            Self::Migrated
+        } else {
+            Self::OverBacklog
+        }
+    }
+
+    /// Whether another listener has the connection.
+    pub(crate) const fn is_success(self) -> bool {
+        matches!(self, Self::Migrated | Self::OverBacklog)
+    }
+}
+
+/// How many connections had which outcome.
+#[derive(Default)]
+pub(crate) struct Tally([u32; Outcome::ALL.len()]);
+
+impl Tally {
+    /// One in which `n` had the same outcome.
+    pub(crate) fn of(outcome: Outcome, n: u32) -> Self {
+        let mut tally = Self::default();
+
+        tally.add(outcome, n);
+        tally
+    }
+
+    /// Adds `n` connections with this outcome.
+    pub(crate) fn add(&mut self, outcome: Outcome, n: u32) {
+        self.0[outcome as usize] += n;
+    }
+
+    /// How many were migrated, and how many weren't.
+    pub(crate) fn sums(&self) -> (u32, u32) {
+        Outcome::ALL
+            .iter()
+            .fold((0, 0), |(done, failed), &outcome| {
+                if outcome.is_success() {
+                    (done + self[outcome], failed)
+                } else {
+                    (done, failed + self[outcome])
+                }
+            })
+    }
+}
+
+impl Index<Outcome> for Tally {
+    type Output = u32;
+
+    fn index(&self, outcome: Outcome) -> &u32 {
+        &self.0[outcome as usize]
+    }
+}
+
+#[kunit_tests(tcp_migrate_outcome)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_in_order() {
+        for (i, path) in Path::ALL.into_iter().enumerate() {
+            assert_eq!(path as usize, i);
+        }
+        for (i, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, i);
+        }
+    }
+
+    #[test]
+    fn two_are_successes() {
+        let successes = Outcome::ALL.into_iter().filter(|o| o.is_success());
+
+        assert_eq!(successes.count(), 2);
+    }
+
+    #[test]
+    fn sums_tell_successes_from_failures() {
+        let mut tally = Tally::of(Outcome::Migrated, 3);
+
+        tally.add(Outcome::Migrated, 1);
+        tally.add(Outcome::OverBacklog, 2);
+        tally.add(Outcome::NoListener, 5);
+        tally.add(Outcome::Busy, 1);
+
+        assert_eq!(tally[Outcome::Migrated], 4);
+        assert_eq!(tally[Outcome::Expired], 0);
+        assert_eq!(tally.sums(), (6, 6));
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of what became of connections, in every network namespace:
+//! `/proc/net/tcp_migrate`.
+
+use crate::{
+    net::{
+        Namespace,
+        NetFile,
+        PerNamespace,
+        PernetOperations, //
+    },
+    policy::outcome::{
+        Outcome,
+        Path,
+        Tally, //
+    },
+};
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+static ID: Atomic<u32> = Atomic::new(0);
+
+/// The counters of one network namespace.
+pub(crate) struct Counters([[Atomic<u64>; Outcome::ALL.len()]; Path::ALL.len()]);
+
+// SAFETY: Zeroed memory is a counter that is 0.
+unsafe impl PerNamespace for Counters {
+    fn id() -> &'static Atomic<u32> {
+        &ID
+    }
+
+    fn init(&self, net: &Namespace) -> Result {
+        Self::create(net)
+    }
+
+    fn exit(&self, net: &Namespace) {
+        Self::remove(net)
+    }
+}
+
+impl NetFile for Counters {
+    const NAME: &'static CStr = c"tcp_migrate";
+
+    /// A line for each outcome, with a column for each path, and a heading.
+    fn show(&self, file: &SeqFile) {
+        seq_print!(file, "{:<12}", "outcome");
+        for path in Path::ALL {
+            seq_print!(file, " {:>12}", path.name());
+        }
+        seq_print!(file, "\n");
+
+        for outcome in Outcome::ALL {
+            seq_print!(file, "{:<12}", outcome.name());
+            for path in Path::ALL {
+                seq_print!(file, " {:>12}", self.counter(path, outcome).load(Relaxed));
+            }
+            seq_print!(file, "\n");
+        }
+    }
+}
+
+impl Counters {
+    fn counter(&self, path: Path, outcome: Outcome) -> &Atomic<u64> {
+        &self.0[path as usize][outcome as usize]
+    }
+}
+
+/// Counts what became of connections of a namespace, here and in `TCPMigrateReq*`
+/// of `/proc/net/netstat`, so that the sums of both agree.
+pub(crate) fn count(namespace: &Namespace, path: Path, tally: &Tally) {
+    let counters = Counters::of(namespace);
+    let (migrated, failed) = tally.sums();
+
+    for outcome in Outcome::ALL {
+        if tally[outcome] > 0 {
+            counters
+                .counter(path, outcome)
+                .add(u64::from(tally[outcome]), Relaxed);
+        }
+    }
+    namespace.add_migrated(migrated);
+    namespace.add_failed(failed);
+}
+
+/// The counters exist while this does.
+pub(crate) struct Registration {
+    _pernet: PernetOperations<Counters>,
+}
+
+impl Registration {
+    /// Has every current and future network namespace count.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            _pernet: PernetOperations::register()?,
+        })
+    }
+}
