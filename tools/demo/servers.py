@@ -63,7 +63,8 @@ class Server:
 
     def wait(self):
         """Waits until the server has finished and exited."""
-        self._process.wait(network.PATIENCE)
+        # It waits as long as that for a client.
+        self._process.wait(3 * network.PATIENCE)
 
     def kill(self):
         """Ends what is left of the server."""
