@@ -2,10 +2,12 @@
 
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/ipv6.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <net/inet_connection_sock.h>
+#include <net/l3mdev.h>
 #include <net/mptcp.h>
 #include <net/netns/generic.h>
 #include <net/request_sock.h>
@@ -82,6 +84,9 @@ void rust_helper_listener_status(const struct sock *sk,
 	status->max_ack_backlog = READ_ONCE(sk->sk_max_ack_backlog);
 	status->uid = __kuid_val(sk_uid(sk));
 	status->bound_dev_if = READ_ONCE(sk->sk_bound_dev_if);
+	/* Pairs with WRITE_ONCE() for IPV6_ADDRFORM. */
+	status->family = READ_ONCE(sk->sk_family);
+	status->v6only = ipv6_only_sock(sk);
 	status->incoming_cpu = READ_ONCE(sk->sk_incoming_cpu);
 	status->listening = inet_sk_state_load(sk) == TCP_LISTEN;
 	status->closing = listener_is_closing(sk);
@@ -100,6 +105,26 @@ struct net *rust_helper_sock_net(const struct sock *sk)
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
 {
 	return rcu_dereference(sk->sk_reuseport_cb);
+}
+
+int rust_helper_sk_bound_dev_if(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_bound_dev_if);
+}
+
+int rust_helper_ir_iif(struct sock *req)
+{
+	return inet_rsk(inet_reqsk(req))->ir_iif;
+}
+
+int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex)
+{
+	return l3mdev_master_ifindex_by_index(sock_net(sk), ifindex);
+}
+
+const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk)
+{
+	return READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
 }
 
 bool rust_helper_sk_is_mptcp(const struct sock *sk)

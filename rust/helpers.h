@@ -20,6 +20,7 @@ struct sock;
 struct sock_reuseport;
 struct tcp_ao_key;
 struct tcp_md5sig_key;
+struct tcp_ulp_ops;
 
 /* What a listener is like at a moment. */
 struct listener_status {
@@ -28,6 +29,8 @@ struct listener_status {
 	u32 uid;
 	int bound_dev_if;
 	int incoming_cpu;
+	u16 family;
+	bool v6only;
 	bool listening;
 	bool closing;
 };
@@ -50,6 +53,10 @@ void rust_helper_listener_status(const struct sock *sk,
 				 struct listener_status *status);
 struct net *rust_helper_sock_net(const struct sock *sk);
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
+int rust_helper_sk_bound_dev_if(const struct sock *sk);
+int rust_helper_ir_iif(struct sock *req);
+int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex);
+const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk);
 bool rust_helper_sk_is_mptcp(const struct sock *sk);
 bool rust_helper_rsk_is_mptcp(struct sock *req);
 unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);

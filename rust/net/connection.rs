@@ -4,7 +4,8 @@
 
 use super::{
     keys,
-    this_cpu, //
+    this_cpu,
+    Listener, //
 };
 use crate::bindings;
 use core::{
@@ -62,6 +63,53 @@ impl Connection<'_> {
         unsafe { bindings::sk_incoming_cpu(self.sk.as_ptr()) }
     }
 
+    /// Whether `to` may have it, as far as that depends on what the connection
+    /// carries other than keys.
+    pub(super) fn fits(&self, to: &Listener) -> bool {
+        self.device_fits(to) && self.protocol_fits(to)
+    }
+
+    /// A listener that is bound to a device has no connections of others,
+    /// whatever the listener was bound to that it was made by.
+    fn device_fits(&self, to: &Listener) -> bool {
+        let (device, bound) = (self.device(), to.device());
+
+        bound == 0
+            || bound == device
+            // SAFETY: A listener is valid by its type invariant.
+            || bound == unsafe { bindings::l3mdev_master_ifindex(to.as_raw(), device) }
+    }
+
+    /// The index of the device that it's bound to, or that its child will be, or
+    /// 0.
+    fn device(&self) -> i32 {
+        // SAFETY: Valid by the type invariant.
+        unsafe {
+            if self.is_request() {
+                bindings::ir_iif(self.as_raw())
+            } else {
+                bindings::sk_bound_dev_if(self.as_raw())
+            }
+        }
+    }
+
+    /// MPTCP knows what to do with connections of TCP alone. Any other protocol
+    /// on top of TCP is expected by who accepts a connection, or isn't. The child
+    /// of a request has that of the listener that makes it.
+    fn protocol_fits(&self, to: &Listener) -> bool {
+        if to.is_mptcp() {
+            self.is_mptcp() || self.is_request() || self.ulp().is_null()
+        } else {
+            !self.is_mptcp() && (self.is_request() || self.ulp() == to.ulp())
+        }
+    }
+
+    /// The protocol that a child speaks on top of TCP, or null.
+    fn ulp(&self) -> *const bindings::tcp_ulp_ops {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_ulp_ops(self.as_raw()) }
+    }
+
     /// Whether it takes a MPTCP listener to serve it: a child that hasn't fallen
     /// back to TCP, or a request that was made by such a listener.
     pub(super) fn is_mptcp(&self) -> bool {
@@ -76,9 +124,12 @@ impl Connection<'_> {
     }
 
     /// Whether one of two listeners of the same identity may be able to have it
-    /// and the other not: it's of MPTCP, or there are keys in the system.
+    /// and the other not.
     pub(super) fn is_particular(&self) -> bool {
-        self.is_mptcp() || keys::in_use()
+        self.device() != 0
+            || self.is_mptcp()
+            || (!self.is_request() && !self.ulp().is_null())
+            || keys::in_use()
     }
 
     /// Whether it has no child yet.

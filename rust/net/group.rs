@@ -83,9 +83,12 @@ impl<'a> Group<'a> {
 
     /// Whether a listener that may have one child of the former need not be one
     /// that may have another: the former is of MPTCP, which some children have
-    /// fallen back from, or one of the listeners has or had keys.
+    /// fallen back from, or bound to a device, which it may not have been always, or
+    /// one of the listeners has or had keys.
     pub(crate) fn is_mixed(&self) -> bool {
-        self.former.is_mptcp() || (keys::in_use() && self.has_keys())
+        self.former.is_mptcp()
+            || self.former.device() != 0
+            || (keys::in_use() && self.has_keys())
     }
 
     fn has_keys(&self) -> bool {
@@ -103,8 +106,7 @@ impl<'a> Group<'a> {
 
     /// Whether a listener that is like the former may have this connection.
     pub(super) fn may_have(&self, listener: &Listener, connection: Connection<'_>) -> bool {
-        (listener.is_mptcp() || !connection.is_mptcp())
-            && connection.keys_match(self.former, listener, self.rcu)
+        connection.fits(listener) && connection.keys_match(self.former, listener, self.rcu)
     }
 
     /// Takes a reference on a listener of the group, if it is alive and may have

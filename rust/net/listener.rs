@@ -48,6 +48,10 @@ pub(super) struct Identity {
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
     device: i32,
+    /// `AF_INET` or `AF_INET6`.
+    family: u16,
+    /// Whether an IPv6 socket has no IPv4 connections.
+    v6only: bool,
 }
 
 /// What a listener is like at a moment.
@@ -95,11 +99,23 @@ impl Listener {
         self.identity() == former.identity()
     }
 
-    /// What has to be the same as the former listener's: what can change after
-    /// bind(), which has seen to it that the listeners of a group have everything
-    /// else in common.
+    /// What listeners of a group had in common at bind(), and may have changed
+    /// since: the owner and the device as they like, the rest by no longer being
+    /// a listener.
     pub(super) fn identity(&self) -> Identity {
         self.status().identity
+    }
+
+    /// The index of the device that it's bound to, or 0.
+    pub(super) fn device(&self) -> i32 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_bound_dev_if(self.as_raw()) }
+    }
+
+    /// The protocol that children of this listener speak on top of TCP, or null.
+    pub(super) fn ulp(&self) -> *const bindings::tcp_ulp_ops {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_ulp_ops(self.as_raw()) }
     }
 
     /// Whether it's the TCP part of a MPTCP socket.
@@ -136,6 +152,8 @@ impl Listener {
             identity: Identity {
                 uid: status.uid,
                 device: status.bound_dev_if,
+                family: status.family,
+                v6only: status.v6only,
             },
             is_listening: status.listening,
             is_closing: status.closing,
