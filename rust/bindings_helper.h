@@ -4,7 +4,9 @@
  * helpers in helpers.c.
  */
 
+#include <linux/ipv6.h>
 #include <linux/sysctl.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/request_sock.h>
 #include <net/sock_reuseport.h>

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 struct bpf_prog;
+struct ipv6_txoptions;
 struct net;
 struct request_sock;
 struct request_sock_queue;
@@ -19,6 +20,7 @@ struct sk_buff;
 struct sock;
 struct sock_reuseport;
 struct tcp_ao_key;
+struct tcp_fastopen_context;
 struct tcp_md5sig_key;
 struct tcp_ulp_ops;
 
@@ -118,6 +120,93 @@ bool rust_helper_child_ao_keys(const struct sock *child,
 			       struct tcp_ao_key **send,
 			       struct tcp_ao_key **receive);
 bool rust_helper_ao_required(const struct sock *sk);
+
+/* What setsockopt() sets of a listener, by the names of the kernel's fields,
+ * without their prefixes. What isn't configured, or isn't of the listener's
+ * address family, is 0.
+ */
+struct listener_values {
+	unsigned long congestion_control;
+	unsigned long flags;
+	unsigned long inet_flags;
+	unsigned long max_pacing_rate;
+	unsigned long lingertime;
+	long rcvtimeo;
+	long sndtimeo;
+	u32 mark;
+	u32 priority;
+	u32 tsflags;
+	u32 ll_usec;
+	u32 user_timeout;
+	u32 rto_min;
+	u32 rto_max;
+	u32 delack_max;
+	u32 keepalive_time;
+	u32 keepalive_intvl;
+	u32 notsent_lowat;
+	u32 window_clamp;
+	u32 tcp_tx_delay;
+	u32 local_port_range;
+	u32 frag_size;
+	int bind_phc;
+	int rcvbuf;
+	int sndbuf;
+	int rcvlowat;
+	int peek_off;
+	int fastopen_max_qlen;
+	int linger2;
+	int uc_index;
+	int ucast_oif;
+	u16 busy_poll_budget;
+	u16 user_mss;
+	u16 rxopt;
+	s16 uc_ttl;
+	s16 hop_limit;
+	u8 userlocks;
+	u8 reuse;
+	u8 reuseport;
+	u8 no_check_tx;
+	u8 txrehash;
+	u8 clockid;
+	u8 txtime_deadline_mode;
+	u8 txtime_report_errors;
+	u8 prefer_busy_poll;
+	u8 has_policy[2];
+	u8 syn_retries;
+	u8 in_pingpong_mode;
+	u8 defer_accept;
+	u8 keepalive_probes;
+	u8 nonagle;
+	u8 save_syn;
+	u8 thin_lto;
+	u8 recvmsg_inq;
+	u8 fastopen_connect;
+	u8 fastopen_no_cookie;
+	u8 repair;
+	u8 repair_queue;
+	u8 tos;
+	u8 min_ttl;
+	u8 pmtudisc;
+	u8 tclass;
+	u8 min_hopcount;
+	u8 pmtudisc6;
+	u8 srcprefs;
+};
+
+/* The same, and what is as long as it is. NULL is none. */
+struct listener_settings {
+	struct listener_values values;
+	const struct bpf_prog *filter;
+	const struct tcp_fastopen_context *fastopen_keys;
+	const struct ipv6_txoptions *options;
+};
+
+void rust_helper_listener_settings_read(struct listener_settings *settings,
+					const struct sock *sk);
+const void *rust_helper_bpf_prog_classic(const struct bpf_prog *prog,
+					 size_t *len);
+const void *rust_helper_fastopen_keys(const struct tcp_fastopen_context *ctx,
+				      size_t *len);
 
 /* Requests */
 struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req);

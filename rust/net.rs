@@ -16,6 +16,7 @@ mod program;
 mod queue;
 mod request;
 mod selection;
+mod settings;
 
 pub(crate) use self::{
     batch::{
