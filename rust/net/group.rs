@@ -48,6 +48,11 @@ impl<'a> Group<'a> {
         self.former
     }
 
+    /// The read section in which all this is.
+    pub(super) fn rcu(&self) -> &'a rcu::Guard {
+        self.rcu
+    }
+
     /// The group as it is now, which may be at another place.
     pub(super) fn again(&self) -> Option<Self> {
         self.former.group(self.rcu)
@@ -86,9 +91,7 @@ impl<'a> Group<'a> {
     /// fallen back from, or bound to a device, which it may not have been always, or
     /// one of the listeners has or had keys.
     pub(crate) fn is_mixed(&self) -> bool {
-        self.former.is_mptcp()
-            || self.former.device() != 0
-            || (keys::in_use() && self.has_keys())
+        self.former.is_mptcp() || self.former.device() != 0 || (keys::in_use() && self.has_keys())
     }
 
     fn has_keys(&self) -> bool {

@@ -86,6 +86,28 @@ impl<'a> Group<'a> {
         })
     }
 
+    /// Says of a listener whether it has the settings of the former, which are only
+    /// read when it's asked. With `late`, the former stopped some time ago and may
+    /// have forgotten some.
+    fn matcher(&self, late: bool) -> impl FnMut(&'a Listener) -> bool + 'a {
+        let (former, rcu) = (self.former(), self.rcu());
+        let mut settings = None;
+
+        move |listener| {
+            settings
+                .get_or_insert_with(|| {
+                    let settings = former.settings(rcu);
+
+                    if late {
+                        settings.remaining()
+                    } else {
+                        settings
+                    }
+                })
+                .match_those_of(listener, rcu)
+        }
+    }
+
     /// Has `look` look at the group until it has found something, or seen no
     /// listener that has stopped; says what was seen instead.
     ///
@@ -131,7 +153,7 @@ impl<'a> Group<'a> {
                 group.len(),
                 preferences,
                 |i| group.candidate(i, &wanted, seen),
-                |listener| group.settings_match(listener),
+                group.matcher(connection.is_request()),
             )?;
             let listener = chosen.listener.get();
 
@@ -175,6 +197,7 @@ impl<'a> Group<'a> {
             next: 0,
             has_room: false,
         };
+        let mut settings_match = self.matcher(false);
         let mut stay = false;
 
         for i in select::round(hash, self.len()) {
@@ -189,8 +212,7 @@ impl<'a> Group<'a> {
             if !better && ((stays, has_room) < (stay, shares.has_room) || shares.found == enough) {
                 continue;
             }
-            let matches =
-                preferences.matching == Match::Any || self.settings_match(candidate.listener);
+            let matches = preferences.matching == Match::Any || settings_match(candidate.listener);
             if !matches && preferences.matching == Match::Require {
                 continue;
             }
@@ -252,12 +274,5 @@ impl Iterator for Shares<'_> {
             }
         }
         None
-    }
-}
-
-impl Group<'_> {
-    /// Whether a listener has the settings of the former.
-    fn settings_match(&self, _listener: &Listener) -> bool {
-        true
     }
 }
