@@ -19,3 +19,11 @@
 static const size_t SKC_HASH_OFFSET = offsetof(struct sock_common, skc_hash);
 static const size_t SKC_LISTENER_OFFSET = offsetof(struct sock_common,
 						   skc_listener);
+
+/* Of struct sock and what begins with it, which are opaque. */
+static const size_t SK_ACK_BACKLOG_OFFSET = offsetof(struct sock,
+						     sk_ack_backlog);
+static const size_t SK_MAX_ACK_BACKLOG_OFFSET = offsetof(struct sock,
+							 sk_max_ack_backlog);
+static const size_t ICSK_ACCEPT_QUEUE_OFFSET =
+	offsetof(struct inet_connection_sock, icsk_accept_queue);

@@ -55,11 +55,6 @@ void rust_helper_reqsk_put(struct request_sock *req)
 	reqsk_put(req);
 }
 
-struct request_sock_queue *rust_helper_accept_queue(struct sock *sk)
-{
-	return &inet_csk(sk)->icsk_accept_queue;
-}
-
 unsigned char rust_helper_sk_state_load(const struct sock *sk)
 {
 	return inet_sk_state_load(sk);
@@ -135,21 +130,6 @@ bool rust_helper_sk_is_mptcp(const struct sock *sk)
 bool rust_helper_rsk_is_mptcp(struct sock *req)
 {
 	return rsk_is_mptcp(inet_reqsk(req));
-}
-
-unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_max_ack_backlog);
-}
-
-unsigned int rust_helper_sk_ack_backlog(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_ack_backlog);
-}
-
-void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n)
-{
-	WRITE_ONCE(sk->sk_ack_backlog, n);
 }
 
 /* Wakes as many exclusive waiters as n calls would, in one pass where nobody

@@ -48,7 +48,6 @@ struct sock *rust_helper_sock_of_rcu_head(struct rcu_head *head);
 void rust_helper_reqsk_put(struct request_sock *req);
 
 /* Fields of a socket */
-struct request_sock_queue *rust_helper_accept_queue(struct sock *sk);
 unsigned char rust_helper_sk_state_load(const struct sock *sk);
 int rust_helper_sk_incoming_cpu(const struct sock *sk);
 void rust_helper_listener_status(const struct sock *sk,
@@ -61,9 +60,6 @@ int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex);
 const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk);
 bool rust_helper_sk_is_mptcp(const struct sock *sk);
 bool rust_helper_rsk_is_mptcp(struct sock *req);
-unsigned int rust_helper_sk_ack_backlog(const struct sock *sk);
-unsigned int rust_helper_sk_max_ack_backlog(const struct sock *sk);
-void rust_helper_sk_ack_backlog_set(struct sock *sk, unsigned int n);
 void rust_helper_sk_data_ready(struct sock *sk, unsigned int n);
 
 /* Locks */

@@ -146,7 +146,7 @@ impl<'a> Choice<'a> {
                 Verdict::Listener(listener) => {
                     return Ok(Selected {
                         listener,
-                        has_room: false,
+                        room: None,
                     })
                 }
                 Verdict::Any => (),

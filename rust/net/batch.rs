@@ -47,8 +47,7 @@ struct Appended {
 impl Batch {
     /// An empty batch for the listener that was selected.
     pub(crate) fn new(selected: Selected) -> Self {
-        let Selected { listener, has_room } = selected;
-        let room = has_room.then(|| listener.accept_queue().level().room());
+        let Selected { listener, room } = selected;
 
         // INVARIANT: Empty.
         Self {
@@ -62,7 +61,7 @@ impl Batch {
     fn unbounded(to: ListenerRef) -> Self {
         Self::new(Selected {
             listener: to,
-            has_room: false,
+            room: None,
         })
     }
 

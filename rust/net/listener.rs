@@ -6,6 +6,7 @@
 //! [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
 
 use super::{
+    queue,
     AcceptQueue,
     Group,
     Namespace, //
@@ -265,7 +266,7 @@ impl Listener {
         // owns a reference.
         let sk = unsafe { bindings::sock_of_rcu_head(head) };
         // SAFETY: As above.
-        let queue = unsafe { bindings::accept_queue(sk) };
+        let queue = unsafe { queue::accept_queue(sk) };
 
         // Pairs with the one in `put_deferred`.
         //

@@ -32,12 +32,22 @@ pub(crate) struct AcceptQueue<'a> {
 /// The lock is held as long as this exists.
 pub(super) struct QueueGuard<'a>(&'a AcceptQueue<'a>);
 
+/// Where a listener keeps its accept queue.
+///
+/// # Safety
+///
+/// `sk` must be a listener.
+pub(super) unsafe fn accept_queue(sk: *mut bindings::sock) -> *mut bindings::request_sock_queue {
+    // SAFETY: The offset is the field's, by the safety requirement.
+    unsafe { sk.byte_add(bindings::ICSK_ACCEPT_QUEUE_OFFSET).cast() }
+}
+
 impl<'a> AcceptQueue<'a> {
     pub(super) fn new(listener: &'a Listener) -> Self {
         // INVARIANT: It's asked for here.
         //
-        // SAFETY: A listener is valid and has a queue, by its type invariant.
-        let queue = unsafe { bindings::accept_queue(listener.as_raw()) };
+        // SAFETY: A listener is one, by its type invariant.
+        let queue = unsafe { accept_queue(listener.as_raw()) };
 
         Self { listener, queue }
     }
@@ -47,18 +57,37 @@ impl<'a> AcceptQueue<'a> {
         self.queue
     }
 
+    /// Where the listener keeps the number of requests.
+    fn backlog(&self) -> *mut u32 {
+        // SAFETY: The offset is that of a field of a listener.
+        unsafe {
+            self.listener
+                .as_raw()
+                .byte_add(bindings::SK_ACK_BACKLOG_OFFSET)
+                .cast()
+        }
+    }
+
     /// How many requests there are.
-    pub(crate) fn len(&self) -> u32 {
-        // SAFETY: A listener is valid, by its type invariant.
-        unsafe { bindings::sk_ack_backlog(self.listener.as_raw()) }
+    fn len(&self) -> u32 {
+        // SAFETY: A listener is valid, by its type invariant. Others may change
+        // the length.
+        unsafe { self.backlog().read_volatile() }
     }
 
     /// How full it is.
     pub(crate) fn level(&self) -> Level {
-        // SAFETY: A listener is valid, by its type invariant.
-        let backlog = unsafe { bindings::sk_max_ack_backlog(self.listener.as_raw()) };
+        // SAFETY: The offset is that of a field of a listener, which is valid.
+        // Others may change it.
+        let max = unsafe {
+            self.listener
+                .as_raw()
+                .byte_add(bindings::SK_MAX_ACK_BACKLOG_OFFSET)
+                .cast::<u32>()
+                .read_volatile()
+        };
 
-        Level::new(self.len(), backlog)
+        Level::new(self.len(), max)
     }
 
     /// How many Fast Open requests are charged to it.
@@ -81,7 +110,6 @@ impl QueueGuard<'_> {
     /// Exchanges the queue's requests, and with them its length.
     pub(super) fn swap(&mut self, list: RequestList) -> RequestList {
         let queue = self.0.queue;
-        let sk = self.0.listener.as_raw();
 
         let (head, tail) = list.ends();
 
@@ -92,12 +120,12 @@ impl QueueGuard<'_> {
             let old = RequestList::from_raw(
                 (*queue).rskq_accept_head,
                 (*queue).rskq_accept_tail,
-                bindings::sk_ack_backlog(sk),
+                self.0.len(),
             );
 
             ptr::addr_of_mut!((*queue).rskq_accept_head).write_volatile(head);
             (*queue).rskq_accept_tail = tail;
-            bindings::sk_ack_backlog_set(sk, list.len());
+            self.0.backlog().write_volatile(list.len());
             old
         }
     }
@@ -106,7 +134,6 @@ impl QueueGuard<'_> {
     /// on it each.
     pub(super) fn append(&mut self, list: RequestList) {
         let queue = self.0.queue;
-        let sk = self.0.listener.as_raw();
 
         let (head, tail) = list.ends();
 
@@ -124,7 +151,7 @@ impl QueueGuard<'_> {
                 (*(*queue).rskq_accept_tail).dl_next = head;
             }
             (*queue).rskq_accept_tail = tail;
-            bindings::sk_ack_backlog_set(sk, bindings::sk_ack_backlog(sk) + list.len());
+            self.0.backlog().write_volatile(self.0.len() + list.len());
         }
     }
 }

@@ -6,6 +6,7 @@
 //! [`include/linux/tcp.h`](srctree/include/linux/tcp.h)
 
 use super::{
+    queue,
     Connection,
     Listener, //
 };
@@ -154,7 +155,7 @@ impl<'a> ExpiringRequest<'a> {
             if outcome.is_success() {
                 let former = *rsk_listener(req);
 
-                bindings::reqsk_queue_uncharge(bindings::accept_queue(former), req);
+                bindings::reqsk_queue_uncharge(queue::accept_queue(former), req);
                 bindings::reqsk_disown(req);
             } else {
                 bindings::reqsk_disown(nreq);
@@ -270,7 +271,7 @@ impl QueuedRequest {
             // SAFETY: Valid by the type invariant, under the child's lock, and
             // one queue's lock at a time.
             unsafe {
-                Self::fastopen_charge(bindings::accept_queue(*rsk_listener(req)), -1);
+                Self::fastopen_charge(queue::accept_queue(*rsk_listener(req)), -1);
                 Self::fastopen_charge(listener.accept_queue().as_raw(), 1);
             }
         }

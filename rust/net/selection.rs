@@ -49,9 +49,9 @@ struct Wanted<'a> {
 pub(crate) struct Selected {
     /// The listener.
     pub(crate) listener: ListenerRef,
-    /// Whether it has its share of the connections as far as it has room. If not,
-    /// it is to have them in any case: no other has room, or a program says so.
-    pub(crate) has_room: bool,
+    /// How many connections it has room for. `None` if it is to have them in any
+    /// case: no other has room, or a program says so.
+    pub(crate) room: Option<u32>,
 }
 
 impl<'a> Group<'a> {
@@ -160,7 +160,7 @@ impl<'a> Group<'a> {
             seen.stopped |= listener.is_none();
             Some(Selected {
                 listener: listener?,
-                has_room: !chosen.level.is_full(),
+                room: Some(chosen.level.room()).filter(|&room| room > 0),
             })
         })
     }
@@ -268,9 +268,9 @@ impl Iterator for Shares<'_> {
                 continue;
             }
             if let Some(listener) = self.listeners[i].and_then(Listener::get) {
-                let has_room = self.has_room;
+                let room = self.has_room.then_some(n);
 
-                return Some((Selected { listener, has_room }, n));
+                return Some((Selected { listener, room }, n));
             }
         }
         None

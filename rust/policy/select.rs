@@ -27,22 +27,12 @@ pub(crate) struct Candidate<T> {
     pub(crate) on_cpu: bool,
 }
 
-/// What speaks for a candidate, the most important first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    stays: bool,
-    has_room: bool,
-    matches: bool,
-    on_cpu: bool,
+/// The best candidate so far.
+struct Best<T> {
+    candidate: Candidate<T>,
+    /// Whether its settings match, once that has made a difference.
+    matches: Option<bool>,
 }
-
-/// The rank that no other beats.
-const BEST: Rank = Rank {
-    stays: true,
-    has_room: true,
-    matches: true,
-    on_cpu: true,
-};
 
 /// The position in a group of `n` listeners, at least 1, at which the search
 /// for a connection with this hash begins.
@@ -59,13 +49,31 @@ pub(crate) fn round(hash: u32, n: u16) -> impl Iterator<Item = u16> {
     (start..n).chain(0..start)
 }
 
+impl<T> Candidate<T> {
+    /// What speaks for it, whatever its settings are.
+    fn first_of_all(&self) -> (bool, bool) {
+        (self.stays, !self.level.is_full())
+    }
+
+    /// Whether it comes before `other`, where their settings make no difference.
+    fn is_before(&self, other: &Self, balance: bool) -> bool {
+        self.on_cpu > other.on_cpu
+            || (self.on_cpu == other.on_cpu && balance && self.level.is_below(other.level))
+    }
+
+    /// Whether no other can be better, if its settings match, than by more room.
+    fn is_good(&self) -> bool {
+        self.first_of_all() == (true, true) && self.on_cpu
+    }
+}
+
 /// Chooses among `n` listeners for a connection with this hash: those for which
 /// `probe` has a candidate, from [`first`] on and round the group.
 ///
-/// That's the one with the best [`Rank`]; among equals the first, or with
-/// [`Preferences::balance`] the one of the first [`COMPARED`] whose queue is the
-/// least full. Whether a candidate's settings `match` is only asked where it
-/// makes a difference.
+/// Who stays is preferred, then who has room, whose settings match, and who is on
+/// the CPU; among equals the first, or with [`Preferences::balance`] the one of the
+/// first [`COMPARED`] whose queue is the least full. Whether the settings of a
+/// listener `matches` is only asked where it makes a difference.
 pub(crate) fn select<T: Copy>(
     hash: u32,
     n: u16,
@@ -73,36 +81,65 @@ pub(crate) fn select<T: Copy>(
     mut probe: impl FnMut(u16) -> Option<Candidate<T>>,
     mut matches: impl FnMut(T) -> bool,
 ) -> Option<Candidate<T>> {
-    let enough = if preferences.balance { COMPARED } else { 1 };
-    let mut best = None::<(Rank, Candidate<T>)>;
+    let Preferences { matching, balance } = preferences;
+    let enough = if balance { COMPARED } else { 1 };
+    let mut best = None::<Best<T>>;
+    let mut matches = |listener| matching == Match::Any || matches(listener);
 
     for (seen, i) in (0..n).zip(round(hash, n)) {
-        if seen >= enough && best.is_some_and(|(rank, _)| rank == BEST) {
-            break;
+        if seen >= enough {
+            let good = best.as_mut().is_some_and(|best| {
+                best.candidate.is_good()
+                    && *best
+                        .matches
+                        .get_or_insert_with(|| matches(best.candidate.listener))
+            });
+
+            if good {
+                break;
+            }
         }
         let Some(candidate) = probe(i) else { continue };
-        let beats = |rank: Rank| {
-            best.is_none_or(|(r, c)| {
-                rank > r || (rank == r && preferences.balance && candidate.level.is_below(c.level))
-            })
-        };
-        let mut rank = Rank {
-            stays: candidate.stays,
-            has_room: !candidate.level.is_full(),
-            matches: true,
-            on_cpu: candidate.on_cpu,
+        let its = if matching == Match::Require {
+            if !matches(candidate.listener) {
+                continue;
+            }
+            Some(true)
+        } else {
+            None
         };
 
-        if !beats(rank) {
-            continue;
-        }
-        rank.matches = preferences.matching == Match::Any || matches(candidate.listener);
-        if !rank.matches && (preferences.matching == Match::Require || !beats(rank)) {
-            continue;
-        }
-        best = Some((rank, candidate));
+        best = Some(match best {
+            Some(mut best) if candidate.first_of_all() == best.candidate.first_of_all() => {
+                let known = *best
+                    .matches
+                    .get_or_insert_with(|| matches(best.candidate.listener));
+                let before = candidate.is_before(&best.candidate, balance);
+
+                // One that matches is only beaten by another that does.
+                if known && !before {
+                    best
+                } else {
+                    let its = its.unwrap_or_else(|| matches(candidate.listener));
+
+                    if its > known || (its == known && before) {
+                        Best {
+                            candidate,
+                            matches: Some(its),
+                        }
+                    } else {
+                        best
+                    }
+                }
+            }
+            Some(best) if candidate.first_of_all() < best.candidate.first_of_all() => best,
+            _ => Best {
+                candidate,
+                matches: its,
+            },
+        });
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|best| best.candidate)
 }
 
 #[kunit_tests(tcp_migrate_select)]
@@ -305,10 +342,13 @@ mod tests {
             })
         };
 
-        select(0, 64, BY_ROOM, probe, |_| {
+        let mut matches = |_| {
             compared += 1;
             true
-        });
+        };
+
+        select(0, 1, BY_ROOM, probe, &mut matches);
+        select(0, 64, BY_ROOM, probe, &mut matches);
         assert_eq!(compared, 1);
     }
 }
