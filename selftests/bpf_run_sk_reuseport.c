@@ -10,8 +10,9 @@
  *  2. Two more listeners join the group, the first one stops.
  *  3. The program is asked about each connection: when the listener stops,
  *     when the SYN+ACK is sent again, or when the final ACK comes.
- *  4. The listener that it names accepts the connection; either one if it names
- *     none or one that isn't alive; if it says SK_DROP, the client is reset.
+ *  4. The listener that it names accepts the connection, whatever its settings;
+ *     any one if it names none, or one that isn't alive or may not have the
+ *     connection; if it says SK_DROP, the client is reset.
  */
 #include <linux/bpf.h>
 
@@ -19,12 +20,15 @@
 
 #include "bpf_run_sk_reuseport.skel.h"
 #include "filters.h"
+#include "keys.h"
 #include "listeners.h"
 #include "netns.h"
 #include "segments.h"
 
 #define CLIENTS	8
 #define PEERS	4
+#define NOBODY	65534
+#define SECRET	"correct horse"
 
 /* What the program finds at a key. */
 enum {
@@ -44,17 +48,20 @@ FIXTURE(bpf_run_sk_reuseport) {
 };
 
 FIXTURE_VARIANT(bpf_run_sk_reuseport) {
-	const char *local;
+	const char *local;	/* the clients' address, too */
+	const char *remote;	/* the peers' address */
 	const char *elsewhere;
 };
 
 FIXTURE_VARIANT_ADD(bpf_run_sk_reuseport, ipv4) {
 	.local = TUN_IPV4,
+	.remote = "192.0.2.2",
 	.elsewhere = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(bpf_run_sk_reuseport, ipv6) {
 	.local = TUN_IPV6,
+	.remote = "2001:db8::2",
 	.elsewhere = "::1",
 };
 
@@ -324,6 +331,162 @@ TEST_F_TIMEOUT(bpf_run_sk_reuseport, attached_after_close, 300)
 	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
 	EXPECT_EQ(0, self->bpf->bss->migrations);
 	expect_counted(_metadata, 0, 0);
+}
+
+/*
+ * A program overrules what's preferred, but not what a listener may have.
+ */
+static int cross_owner(int listener)
+{
+	return fchown(listener, NOBODY, -1);
+}
+
+static int cross_device(int listener)
+{
+	return setsockopt(listener, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 4);
+}
+
+static void expect_other(struct __test_metadata *_metadata,
+			 struct bpf_run_sk_reuseport *bpf, const int *clients,
+			 struct peer *peers, int to, int other)
+{
+	int i;
+
+	ASSERT_EQ(CLIENTS, listener_queued(other));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(other, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(peers, PEERS, other));
+	EXPECT_TRUE(listener_idle(to));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
+
+	/* Not for that the program would have failed to name it. */
+	ASSERT_EQ(CLIENTS + PEERS, bpf->bss->migrations);
+	for (i = 0; i < CLIENTS + PEERS; i++)
+		EXPECT_EQ(0, bpf->bss->questions[i].error);
+}
+
+static void expect_nobody(struct __test_metadata *_metadata,
+			  struct bpf_run_sk_reuseport *bpf, const int *clients,
+			  struct peer *peers, int to)
+{
+	EXPECT_EQ(CLIENTS, clients_reset(clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(peers, PEERS));
+	EXPECT_TRUE(listener_idle(to));
+	EXPECT_EQ(CLIENTS + PEERS, bpf->bss->migrations);
+	expect_counted(_metadata, 0, CLIENTS + PEERS);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_another_owner, 300)
+{
+	ASSERT_EQ(0, cross_owner(self->to));
+	ASSERT_EQ(0, close(self->from));
+	expect_other(_metadata, self->bpf, self->clients, self->peers,
+		     self->to, self->other);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_another_device, 300)
+{
+	ASSERT_EQ(0, cross_device(self->to));
+	ASSERT_EQ(0, close(self->from));
+	expect_other(_metadata, self->bpf, self->clients, self->peers,
+		     self->to, self->other);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_md5_keys, 300)
+{
+	ASSERT_EQ(0, md5_set(self->to, variant->local, SECRET));
+	ASSERT_EQ(0, md5_set(self->to, variant->remote, SECRET));
+	ASSERT_EQ(0, close(self->from));
+	expect_other(_metadata, self->bpf, self->clients, self->peers,
+		     self->to, self->other);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_ao_keys, 300)
+{
+	ASSERT_EQ(0, ao_add(self->to, variant->local, SECRET));
+	ASSERT_EQ(0, ao_add(self->to, variant->remote, SECRET));
+	ASSERT_EQ(0, close(self->from));
+	expect_other(_metadata, self->bpf, self->clients, self->peers,
+		     self->to, self->other);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_another_owner_at_timer, 300)
+{
+	ASSERT_EQ(0, cross_owner(self->to));
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
+	expect_other(_metadata, self->bpf, self->clients, self->peers,
+		     self->to, self->other);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_another_owner_only, 300)
+{
+	ASSERT_EQ(0, cross_owner(self->to));
+	ASSERT_EQ(0, close(self->other));
+	ASSERT_EQ(0, close(self->from));
+	expect_nobody(_metadata, self->bpf, self->clients, self->peers,
+		      self->to);
+}
+
+/* The listeners have it in common, but no connection has. */
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, names_the_same_device, 300)
+{
+	ASSERT_EQ(0, cross_device(self->from));
+	ASSERT_EQ(0, cross_device(self->to));
+	ASSERT_EQ(0, cross_device(self->other));
+	ASSERT_EQ(0, close(self->from));
+	expect_nobody(_metadata, self->bpf, self->clients, self->peers,
+		      self->to);
+}
+
+static int set_apart(int listener)
+{
+	int one = 1;
+
+	return setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &one,
+			  sizeof(one));
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, overrules_a_preference, 300)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "1"));
+	ASSERT_EQ(0, set_apart(self->to));
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
+}
+
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, overrules_a_requirement, 300)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
+	ASSERT_EQ(0, set_apart(self->to));
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
+	EXPECT_TRUE(listener_idle(self->other));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
+}
+
+/* Where it has said nothing, there's nothing to overrule. */
+TEST_F_TIMEOUT(bpf_run_sk_reuseport, leaves_a_requirement, 300)
+{
+	int i;
+
+	for (i = 0; i < CLIENTS + PEERS; i++)
+		self->bpf->bss->questions[i].key = KEY_NOTHING;
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
+	ASSERT_EQ(0, set_apart(self->to));
+	ASSERT_EQ(0, close(self->from));
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->other, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->other));
+	EXPECT_TRUE(listener_idle(self->to));
+	expect_counted(_metadata, CLIENTS + PEERS, 0);
 }
 
 /* Programs that aren't asked: what they return isn't taken for SK_DROP. */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define MIGRATE_REQ		"net/ipv4/tcp_migrate_req"
+#define MIGRATE_REQ_MATCH	"net/ipv4/tcp_migrate_req_match"
 #define MIGRATE_SUCCESS		"TCPMigrateReqSuccess"
 #define MIGRATE_FAILURE		"TCPMigrateReqFailure"
 

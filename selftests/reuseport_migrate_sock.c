@@ -2,12 +2,12 @@
 /*
  * reuseport_migrate_sock(): who may be given a connection. A listener that
  * isn't of the stopped one's group never is, nor one that has left its owner or
- * its device since the group was formed.
+ * its device since the group was formed, nor one that can't serve it.
  *
  *  1. A listener of root, with connections in its accept queue, or in the
  *     middle of the handshake.
  *  2. Another listener on the same port: another user's, on another device, or
- *     in another network namespace.
+ *     in another network namespace; or both change, and the connections don't.
  *  3. The first listener stops. Each client is reset, and the other listener
  *     has nothing to accept.
  */
@@ -96,12 +96,18 @@ static int changed_owner_opens(const char *address)
 	return fd < 0 || fchown(fd, NOBODY, -1) ? -1 : fd;
 }
 
+/* To none if that's "". */
+static int bind_to_device(int fd, const char *device)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+			  strlen(device));
+}
+
 static int changed_device_opens(const char *address)
 {
 	int fd = listener_open(address);
 
-	return fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5) ?
-	       -1 : fd;
+	return fd < 0 || bind_to_device(fd, "tun0") ? -1 : fd;
 }
 
 static void expect_all_reset(struct __test_metadata *_metadata,
@@ -183,6 +189,29 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, changed_device, 300)
 	expect_all_reset(_metadata, self->clients, self->peers, to);
 }
 
+/* The connections have no device, or another one's. */
+TEST_F_TIMEOUT(reuseport_migrate_sock, changed_devices, 300)
+{
+	int to;
+
+	to = changed_device_opens(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, bind_to_device(self->from, "tun0"));
+	ASSERT_EQ(0, close(self->from));
+	expect_all_reset(_metadata, self->clients, self->peers, to);
+}
+
+TEST_F_TIMEOUT(reuseport_migrate_sock, changed_owner_before_timer, 300)
+{
+	int to;
+
+	to = changed_owner_opens(variant->local);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, 2 * CLIENTS));
+	expect_all_reset(_metadata, self->clients, self->peers, to);
+}
+
 /* Nor is the group's own listener passed over for one of these. */
 TEST_F_TIMEOUT(reuseport_migrate_sock, same_group, 300)
 {
@@ -210,6 +239,310 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, same_group, 300)
 	EXPECT_TRUE(listener_idle(others[3]));
 	EXPECT_EQ(2 * CLIENTS, counter_read(MIGRATE_SUCCESS));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/*
+ * A listener with a device: half of the peers' connections are in its accept
+ * queue, half of them in the middle of the handshake.
+ */
+FIXTURE(device) {
+	struct peer peers[CLIENTS];
+	struct tun tun;
+	int from, to;
+};
+
+FIXTURE_VARIANT(device) {
+	const char *local;
+	bool timer;
+};
+
+FIXTURE_VARIANT_ADD(device, ipv4) {
+	.local = TUN_IPV4,
+};
+
+FIXTURE_VARIANT_ADD(device, ipv4_timer) {
+	.local = TUN_IPV4,
+	.timer = true,
+};
+
+FIXTURE_VARIANT_ADD(device, ipv6) {
+	.local = TUN_IPV6,
+};
+
+FIXTURE_VARIANT_ADD(device, ipv6_timer) {
+	.local = TUN_IPV6,
+	.timer = true,
+};
+
+FIXTURE_SETUP(device)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = changed_device_opens(variant->local);
+	ASSERT_LE(0, self->from);
+	self->to = changed_device_opens(variant->local);
+	ASSERT_LE(0, self->to);
+	ASSERT_EQ(0, shutdown(self->to, SHUT_RDWR));
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       variant->local));
+	ASSERT_EQ(CLIENTS / 2, peers_ack(self->peers, CLIENTS / 2));
+	ASSERT_EQ(CLIENTS / 2, peers_number(self->peers, CLIENTS / 2));
+	ASSERT_EQ(CLIENTS / 2, listener_queued(self->from));
+	ASSERT_EQ(0, listener_restart(self->to));
+}
+
+FIXTURE_TEARDOWN(device)
+{
+}
+
+static void expect_taken(struct __test_metadata *_metadata,
+			 struct peer *peers, int to, bool timer)
+{
+	struct peer *half_open = &peers[CLIENTS / 2];
+
+	ASSERT_EQ(CLIENTS / 2, listener_queued(to));
+	EXPECT_EQ(CLIENTS / 2, peers_serve(peers, CLIENTS / 2, to));
+	if (timer)
+		ASSERT_EQ(CLIENTS / 2, peers_synack(half_open, CLIENTS / 2));
+
+	EXPECT_EQ(CLIENTS / 2, peers_complete(half_open, CLIENTS / 2, to));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+static void expect_refused(struct __test_metadata *_metadata,
+			   struct peer *peers, int to, bool timer)
+{
+	EXPECT_EQ(CLIENTS / 2, peers_reset(peers, CLIENTS / 2));
+	if (timer)
+		ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, CLIENTS));
+
+	EXPECT_EQ(CLIENTS / 2, peers_refused(&peers[CLIENTS / 2], CLIENTS / 2));
+	EXPECT_TRUE(listener_idle(to));
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(device, same, 300)
+{
+	ASSERT_EQ(0, close(self->from));
+	expect_taken(_metadata, self->peers, self->to, variant->timer);
+}
+
+TEST_F_TIMEOUT(device, other, 300)
+{
+	ASSERT_EQ(0, bind_to_device(self->to, "lo"));
+	ASSERT_EQ(0, close(self->from));
+	expect_refused(_metadata, self->peers, self->to, variant->timer);
+}
+
+TEST_F_TIMEOUT(device, other_of_both, 300)
+{
+	ASSERT_EQ(0, bind_to_device(self->from, "lo"));
+	ASSERT_EQ(0, bind_to_device(self->to, "lo"));
+	ASSERT_EQ(0, close(self->from));
+	expect_refused(_metadata, self->peers, self->to, variant->timer);
+}
+
+TEST_F_TIMEOUT(device, none, 300)
+{
+	ASSERT_EQ(0, bind_to_device(self->to, ""));
+	ASSERT_EQ(0, close(self->from));
+	expect_refused(_metadata, self->peers, self->to, variant->timer);
+}
+
+/* Who has no device takes connections of any. */
+TEST_F_TIMEOUT(device, none_of_both, 300)
+{
+	ASSERT_EQ(0, bind_to_device(self->from, ""));
+	ASSERT_EQ(0, bind_to_device(self->to, ""));
+	ASSERT_EQ(0, close(self->from));
+	expect_taken(_metadata, self->peers, self->to, variant->timer);
+}
+
+/*
+ * A listener for IPv6 and IPv4, with handshakes of IPv4. What can't be changed of
+ * a listener can be once it has stopped.
+ */
+FIXTURE(dual) {
+	struct peer peers[CLIENTS];
+	struct tun tun;
+	int from, to;
+};
+
+FIXTURE_SETUP(dual)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+}
+
+FIXTURE_TEARDOWN(dual)
+{
+}
+
+static void expect_handshakes_refused(struct __test_metadata *_metadata,
+				      struct peer *peers, int to)
+{
+	EXPECT_EQ(CLIENTS, peers_refused(peers, CLIENTS));
+	EXPECT_TRUE(listener_idle(to));
+	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(dual, changed_family, 300)
+{
+	const int ipv4 = AF_INET;
+	union address server;
+	socklen_t len;
+
+	self->from = listener_open("::");
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(CLIENTS, peers_begin(self->peers, CLIENTS, &self->tun,
+				       TUN_IPV4));
+	self->to = listener_open("::");
+	ASSERT_LE(0, self->to);
+	ASSERT_EQ(0, shutdown(self->from, SHUT_RDWR));
+	/* To itself, since it has the same address and port. */
+	len = address_parse(&server, "::ffff:127.0.0.1");
+	ASSERT_EQ(0, connect(self->from, &server.any, len));
+	ASSERT_EQ(0, setsockopt(self->from, IPPROTO_IPV6, IPV6_ADDRFORM, &ipv4,
+				sizeof(ipv4)));
+	expect_handshakes_refused(_metadata, self->peers, self->to);
+}
+
+/*
+ * A listener of MPTCP, with handshakes of peers who speak it, or don't: until
+ * they're completed, that makes no difference. MPTCP resets what is in its accept
+ * queue itself.
+ */
+FIXTURE(mptcp) {
+	struct peer peers[CLIENTS];
+	struct tun tun;
+	int from;
+};
+
+FIXTURE_VARIANT(mptcp) {
+	bool spoken;
+	bool timer;
+};
+
+FIXTURE_VARIANT_ADD(mptcp, spoken) {
+	.spoken = true,
+};
+
+FIXTURE_VARIANT_ADD(mptcp, spoken_timer) {
+	.spoken = true,
+	.timer = true,
+};
+
+FIXTURE_VARIANT_ADD(mptcp, not_spoken) {
+};
+
+FIXTURE_VARIANT_ADD(mptcp, not_spoken_timer) {
+	.timer = true,
+};
+
+static int mptcp_listener_open(const char *address)
+{
+	union address at;
+	socklen_t len;
+	int one = 1;
+	int fd;
+
+	len = address_parse(&at, address);
+	fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC,
+		    IPPROTO_MPTCP);
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
+	    bind(fd, &at.any, len) || listener_restart(fd))
+		return -1;
+
+	return fd;
+}
+
+/* MP_CAPABLE of version 1, which asks for HMAC-SHA256. */
+static const struct options mp_capable = {
+	.len = 4,
+	.data = { 30, 4, 1, 1 },
+};
+
+FIXTURE_SETUP(mptcp)
+{
+	int i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = mptcp_listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->from);
+	for (i = 0; i < CLIENTS; i++) {
+		peer_init(&self->peers[i], &self->tun, TUN_IPV4,
+			  FIRST_PORT + i);
+		if (variant->spoken)
+			self->peers[i].tcp = mp_capable;
+
+		ASSERT_EQ(0, peer_syn(&self->peers[i]));
+		ASSERT_TRUE(peer_synack(&self->peers[i]));
+		/* It falls back to TCP if it completes the handshake. */
+		self->peers[i].tcp.len = 0;
+	}
+}
+
+FIXTURE_TEARDOWN(mptcp)
+{
+}
+
+static void expect_handshakes_taken(struct __test_metadata *_metadata,
+				    struct peer *peers, int to, bool timer)
+{
+	if (timer)
+		ASSERT_EQ(CLIENTS, peers_synack(peers, CLIENTS));
+
+	EXPECT_EQ(CLIENTS, peers_complete(peers, CLIENTS, to));
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+TEST_F_TIMEOUT(mptcp, to_tcp, 300)
+{
+	int to;
+
+	to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	if (variant->timer)
+		ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, CLIENTS));
+
+	expect_handshakes_refused(_metadata, self->peers, to);
+}
+
+TEST_F_TIMEOUT(mptcp, to_mptcp, 300)
+{
+	int to;
+
+	to = mptcp_listener_open(TUN_IPV4);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	expect_handshakes_taken(_metadata, self->peers, to, variant->timer);
+}
+
+/* Listeners of TCP are passed over. */
+TEST_F_TIMEOUT(mptcp, to_either, 300)
+{
+	int others[2], to;
+
+	others[0] = listener_open(TUN_IPV4);
+	ASSERT_LE(0, others[0]);
+	to = mptcp_listener_open(TUN_IPV4);
+	ASSERT_LE(0, to);
+	others[1] = listener_open(TUN_IPV4);
+	ASSERT_LE(0, others[1]);
+	ASSERT_EQ(0, close(self->from));
+	expect_handshakes_taken(_metadata, self->peers, to, variant->timer);
+	EXPECT_TRUE(listener_idle(others[0]));
+	EXPECT_TRUE(listener_idle(others[1]));
 }
 
 int main(int argc, char **argv)

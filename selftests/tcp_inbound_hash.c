@@ -18,6 +18,7 @@
 #include "kselftest_harness.h"
 
 #include "filters.h"
+#include "keys.h"
 #include "listeners.h"
 #include "netns.h"
 #include "patience.h"
@@ -243,45 +244,6 @@ FIXTURE_SETUP(tcp_inbound_hash)
 
 FIXTURE_TEARDOWN(tcp_inbound_hash)
 {
-}
-
-/* @peer is of the socket's family, so perhaps mapped; returns its prefix. */
-static int peer_parse(struct __kernel_sockaddr_storage *to, const char *peer)
-{
-	union address address;
-	socklen_t len;
-
-	len = address_parse(&address, peer);
-	address.in.sin_port = 0;
-	memcpy(to, &address, len);
-	if (address.any.sa_family == AF_INET ||
-	    IN6_IS_ADDR_V4MAPPED(&address.in6.sin6_addr))
-		return 32;
-
-	return 128;
-}
-
-static int md5_set(int fd, const char *peer, const char *secret)
-{
-	struct tcp_md5sig md5 = { .tcpm_keylen = strlen(secret) };
-
-	peer_parse(&md5.tcpm_addr, peer);
-	memcpy(md5.tcpm_key, secret, md5.tcpm_keylen);
-	return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5));
-}
-
-static int ao_add(int fd, const char *peer, const char *secret)
-{
-	struct tcp_ao_add ao = {
-		.alg_name = "hmac(sha1)",
-		.sndid = 1,
-		.rcvid = 1,
-		.keylen = strlen(secret),
-	};
-
-	ao.prefix = peer_parse(&ao.addr, peer);
-	memcpy(ao.key, secret, ao.keylen);
-	return setsockopt(fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &ao, sizeof(ao));
 }
 
 static int key_add(int fd, enum scheme scheme, const char *peer,
