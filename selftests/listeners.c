@@ -42,7 +42,7 @@ static int close_failed(int fd)
 	return -1;
 }
 
-int listener_open(const char *address)
+int listener_bind(const char *address)
 {
 	union address at;
 	socklen_t len;
@@ -55,7 +55,17 @@ int listener_open(const char *address)
 		return -1;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
-	    bind(fd, &at.any, len) || listen(fd, BACKLOG))
+	    bind(fd, &at.any, len))
+		return close_failed(fd);
+
+	return fd;
+}
+
+int listener_open(const char *address)
+{
+	int fd = listener_bind(address);
+
+	if (fd >= 0 && listen(fd, BACKLOG))
 		return close_failed(fd);
 
 	return fd;

@@ -34,7 +34,11 @@ struct listener {
 	pid_t owner;	/* that process, or 0 */
 };
 
-/* An SO_REUSEPORT listener on SERVER_PORT, in this process. */
+/*
+ * An SO_REUSEPORT listener on SERVER_PORT, in this process; listener_bind() leaves
+ * listen() to listener_restart().
+ */
+int listener_bind(const char *address);
 int listener_open(const char *address);
 
 /* The same, in a process of its own if @stop needs one. */
@@ -42,7 +46,7 @@ int listener_start(struct listener *listener, const char *address,
 		   enum stop stop);
 int listener_stop(struct listener *listener, enum stop stop);
 
-/* listen() on a listener that was shut down. */
+/* listen(), also on a listener that was shut down. */
 int listener_restart(int fd);
 
 /* Waits for a connection; -1 if none comes. */
