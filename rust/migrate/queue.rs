@@ -70,7 +70,9 @@ fn move_chunk(
 ) -> Option<Result<(), Outcome>> {
     let rcu = rcu::read_lock();
 
-    Some(Choice::new(closed, &rcu)?.and_then(|choice| {
+    Some(Choice::new(closed, &rcu)?.and_then(|mut choice| {
+        choice.group = choice.group.of_stopping();
+
         let balance = choice.preferences.balance;
 
         if choice.program.is_some()

@@ -25,6 +25,8 @@ use kernel::sync::rcu;
 pub(crate) struct Group<'a> {
     reuse: NonNull<bindings::sock_reuseport>,
     former: &'a Listener,
+    /// Whether `former` is in `listen_stop()`.
+    is_stopping: bool,
     rcu: &'a rcu::Guard,
 }
 
@@ -40,7 +42,25 @@ impl<'a> Group<'a> {
         rcu: &'a rcu::Guard,
     ) -> Self {
         // INVARIANT: By the safety requirements.
-        Self { reuse, former, rcu }
+        Self {
+            reuse,
+            former,
+            is_stopping: false,
+            rcu,
+        }
+    }
+
+    /// The same group, of a listener that is in `listen_stop()`.
+    pub(crate) fn of_stopping(self) -> Self {
+        Self {
+            is_stopping: true,
+            ..self
+        }
+    }
+
+    /// Whether the former listener is in `listen_stop()`, and has its settings yet.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping
     }
 
     /// The listener whose connections look for another one.
@@ -55,7 +75,12 @@ impl<'a> Group<'a> {
 
     /// The group as it is now, which may be at another place.
     pub(super) fn again(&self) -> Option<Self> {
-        self.former.group(self.rcu)
+        let group = self.former.group(self.rcu)?;
+
+        Some(Self {
+            is_stopping: self.is_stopping,
+            ..group
+        })
     }
 
     /// The C object.

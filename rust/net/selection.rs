@@ -86,11 +86,11 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Says of a listener whether it has the settings of the former, which are only
-    /// read when it's asked. With `late`, the former stopped some time ago and may
-    /// have forgotten some.
-    fn matcher(&self, late: bool) -> impl FnMut(&'a Listener) -> bool + 'a {
+    /// Says of a listener whether it has the settings of the former, as far as that
+    /// has them yet, which are only read when it's asked.
+    fn matcher(&self) -> impl FnMut(&'a Listener) -> bool + 'a {
         let (former, rcu) = (self.former(), self.rcu());
+        let is_stopping = self.is_stopping();
         let mut settings = None;
 
         move |listener| {
@@ -98,10 +98,10 @@ impl<'a> Group<'a> {
                 .get_or_insert_with(|| {
                     let settings = former.settings(rcu);
 
-                    if late {
-                        settings.remaining()
-                    } else {
+                    if is_stopping {
                         settings
+                    } else {
+                        settings.remaining()
                     }
                 })
                 .match_those_of(listener, rcu)
@@ -153,7 +153,7 @@ impl<'a> Group<'a> {
                 group.len(),
                 preferences,
                 |i| group.candidate(i, &wanted, seen),
-                group.matcher(connection.is_request()),
+                group.matcher(),
             )?;
             let listener = chosen.listener.get();
 
@@ -197,34 +197,36 @@ impl<'a> Group<'a> {
             next: 0,
             has_room: false,
         };
-        let mut settings_match = self.matcher(false);
-        let mut stay = false;
+        let mut settings_match = self.matcher();
+        // Those that stay come before those that don't, then those with room, and
+        // then those with the same settings. When these have no room left, others
+        // are looked for.
+        let mut best = (false, false, false);
 
         for i in select::round(hash, self.len()) {
             let Some(candidate) = self.candidate(i, &wanted, seen) else {
                 continue;
             };
-            let (stays, has_room) = (candidate.stays, !candidate.level.is_full());
+            let beats = |rank| rank > best || (rank == best && shares.found < enough);
+            let mut rank = (candidate.stays, !candidate.level.is_full(), true);
 
-            // Those that stay come before those that don't, and then those with
-            // room.
-            let better = (stays, has_room) > (stay, shares.has_room);
-            if !better && ((stays, has_room) < (stay, shares.has_room) || shares.found == enough) {
+            if !beats(rank) {
                 continue;
             }
-            let matches = preferences.matching == Match::Any || settings_match(candidate.listener);
-            if !matches && preferences.matching == Match::Require {
+            rank.2 = preferences.matching == Match::Any || settings_match(candidate.listener);
+            if !rank.2 && (preferences.matching == Match::Require || !beats(rank)) {
                 continue;
             }
-            if better {
+            if rank > best {
                 shares.found = 0;
-                (stay, shares.has_room) = (stays, has_room);
+                best = rank;
             }
-            shares.push(candidate, matches);
-            if stay && has_room && shares.found == enough {
+            shares.push(candidate, rank.2);
+            if best == (true, true, true) && shares.found == enough {
                 break;
             }
         }
+        shares.has_room = best.1;
 
         let found = shares.found;
         policy::share(&mut shares.shares[..found], n);
