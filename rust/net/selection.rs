@@ -221,7 +221,7 @@ impl<'a> Group<'a> {
                 shares.found = 0;
                 best = rank;
             }
-            shares.push(candidate, rank.2);
+            shares.push(candidate);
             if best == (true, true, true) && shares.found == enough {
                 break;
             }
@@ -244,11 +244,10 @@ pub(crate) struct Shares<'a> {
 }
 
 impl<'a> Shares<'a> {
-    fn push(&mut self, candidate: Candidate<&'a Listener>, matches: bool) {
+    fn push(&mut self, candidate: Candidate<&'a Listener>) {
         self.listeners[self.found] = Some(candidate.listener);
         self.shares[self.found] = Share {
             level: candidate.level,
-            matches,
             n: 0,
         };
         self.found += 1;
