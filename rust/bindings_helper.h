@@ -14,6 +14,7 @@
 #include <net/tcp_migrate.h>
 
 #include "helpers.h"
+#include "trace.h"
 
 /* In unions that bindgen names after their order. */
 static const size_t SKC_HASH_OFFSET = offsetof(struct sock_common, skc_hash);

@@ -67,7 +67,7 @@ pub(crate) trait Operations: 'static {
     /// `listener`, which was selected for a request at its final ACK, could not
     /// make a child: there's no room in its accept queue, or no memory. Called in
     /// softirq. Goes with [`Operations::complete`].
-    fn refused(_listener: &Listener, _req: &Request) {
+    fn refused(_listener: &Listener, _req: &Request, _rcu: &rcu::Guard) {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
@@ -178,7 +178,7 @@ impl<T: Operations> Adapter<T> {
         let listener = unsafe { Listener::from_raw(sk) };
         let Some(child) = NonNull::new(child) else {
             // SAFETY: The kernel passes a request that it has a reference on.
-            T::refused(listener, unsafe { Request::from_raw(req) });
+            T::refused(listener, unsafe { Request::from_raw(req) }, &rcu);
             return false;
         };
         // SAFETY: The kernel has a reference on the request, which isn't null,

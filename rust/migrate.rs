@@ -22,7 +22,6 @@ use crate::{
         Group,
         Listener,
         ListenerRef,
-        Namespace,
         NewChild,
         Packet,
         PerNamespace,
@@ -34,12 +33,10 @@ use crate::{
     policy::{
         outcome::{
             Outcome,
-            Path,
-            Tally, //
+            Path, //
         },
         Preferences, //
     },
-    stats,
     sysctl::Sysctls, //
 };
 use kernel::{
@@ -79,8 +76,8 @@ impl Operations for Migration {
         request::complete(listener, child, rcu)
     }
 
-    fn refused(listener: &Listener, req: &Request) {
-        request::refused(listener, req.connection())
+    fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
+        request::refused(listener, req, rcu)
     }
 
     fn timer(
@@ -156,9 +153,4 @@ impl<'a> Choice<'a> {
         }
         self.group.select(connection, self.preferences)
     }
-}
-
-/// Counts what has become of one connection.
-fn count(namespace: &Namespace, path: Path, outcome: Outcome) {
-    stats::count(namespace, path, &Tally::of(outcome, 1))
 }

@@ -17,6 +17,7 @@ mod queue;
 mod request;
 mod selection;
 mod settings;
+pub(crate) mod trace;
 
 pub(crate) use self::{
     batch::{

@@ -53,12 +53,12 @@ impl NetFile for Counters {
     fn show(&self, file: &SeqFile) {
         seq_print!(file, "{:<12}", "outcome");
         for path in Path::ALL {
-            seq_print!(file, " {:>12}", path.name());
+            seq_print!(file, " {:>12}", text(path.name()));
         }
         seq_print!(file, "\n");
 
         for outcome in Outcome::ALL {
-            seq_print!(file, "{:<12}", outcome.name());
+            seq_print!(file, "{:<12}", text(outcome.name()));
             for path in Path::ALL {
                 seq_print!(file, " {:>12}", self.counter(path, outcome).load(Relaxed));
             }
@@ -73,12 +73,19 @@ impl Counters {
     }
 }
 
+/// A name that can be padded.
+fn text(name: &CStr) -> &str {
+    name.to_str().unwrap_or_default()
+}
+
 /// Counts what became of connections of a namespace, here and in `TCPMigrateReq*`
 /// of `/proc/net/netstat`, so that the sums of both agree.
 pub(crate) fn count(namespace: &Namespace, path: Path, tally: &Tally) {
     let counters = Counters::of(namespace);
     let (migrated, failed) = tally.sums();
 
+    namespace.add_migrated(migrated);
+    namespace.add_failed(failed);
     for outcome in Outcome::ALL {
         if tally[outcome] > 0 {
             counters
@@ -86,8 +93,6 @@ pub(crate) fn count(namespace: &Namespace, path: Path, tally: &Tally) {
                 .add(u64::from(tally[outcome]), Relaxed);
         }
     }
-    namespace.add_migrated(migrated);
-    namespace.add_failed(failed);
 }
 
 /// The counters exist while this does.

@@ -4,17 +4,21 @@
 
 use crate::{
     net::{
+        trace,
         Connection,
         ExpiringRequest,
         Listener,
         ListenerRef,
         NewChild,
-        Packet, //
+        Packet,
+        Request, //
     },
     policy::outcome::{
         Outcome,
-        Path, //
+        Path,
+        Tally, //
     },
+    stats, //
 };
 use core::ptr;
 use kernel::sync::rcu;
@@ -32,7 +36,7 @@ pub(super) fn select(
     super::Choice::new(closed, rcu)?
         .and_then(|choice| choice.choose(connection, &mut packet))
         .map(|selected| selected.listener)
-        .inspect_err(|&outcome| super::count(closed.namespace(), path, outcome))
+        .inspect_err(|&outcome| failed(path, outcome, closed, None, connection))
         .ok()
 }
 
@@ -56,7 +60,7 @@ pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Gua
             if !ptr::eq(&*to, listener) {
                 to.data_ready(1);
             }
-            super::count(former.namespace(), Path::Ack, outcome);
+            count(former, Path::Ack, outcome);
             return true;
         }
         next = again();
@@ -64,16 +68,22 @@ pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Gua
     false
 }
 
-/// Counts that `listener`, which [`select`] chose at the final ACK, could not make
-/// a child.
-pub(super) fn refused(listener: &Listener, _connection: Connection<'_>) {
+/// `listener`, which [`select`] chose for `req` at the final ACK, could not make a
+/// child.
+pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
     let outcome = if listener.accept_queue().level().is_full() {
         Outcome::QueueFull
     } else {
         Outcome::NoMemory
     };
 
-    super::count(listener.namespace(), Path::Ack, outcome);
+    failed(
+        Path::Ack,
+        outcome,
+        req.listener(rcu),
+        Some(listener),
+        req.connection(),
+    );
 }
 
 /// Has a clone of `req`, which belongs to `listener`, take its place in ehash,
@@ -86,11 +96,35 @@ pub(super) fn timer(
     resend: bool,
     rcu: &rcu::Guard,
 ) {
+    let connection = req.request().connection();
+    let former = req.request().listener(rcu);
     let outcome = if expire {
         Outcome::Expired
     } else {
         req.replace(listener, resend, rcu)
     };
 
-    super::count(listener.namespace(), Path::Timer, outcome);
+    if outcome.is_success() {
+        trace::success(Path::Timer, former, listener, [(connection, outcome)]);
+        count(former, Path::Timer, outcome);
+    } else {
+        failed(Path::Timer, outcome, former, Some(listener), connection);
+    }
+}
+
+/// A connection of `former` isn't that of another listener. Where one was selected
+/// already, that's `to`.
+fn failed(
+    path: Path,
+    why: Outcome,
+    former: &Listener,
+    to: Option<&Listener>,
+    connection: Connection<'_>,
+) {
+    trace::failure(path, former, to, [(connection, why)]);
+    count(former, path, why);
+}
+
+fn count(former: &Listener, path: Path, outcome: Outcome) {
+    stats::count(former.namespace(), path, &Tally::of(outcome, 1))
 }

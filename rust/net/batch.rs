@@ -3,6 +3,7 @@
 //! Requests on their way from one accept queue to others.
 
 use super::{
+    trace,
     Connection,
     Listener,
     ListenerRef,
@@ -15,6 +16,7 @@ use crate::{
     bindings,
     policy::outcome::{
         Outcome,
+        Path,
         Tally, //
     },
 };
@@ -98,7 +100,7 @@ impl Batch {
     /// # Safety
     ///
     /// Each request must own a reference on `former`.
-    unsafe fn append(self, former: &Listener) -> Appended {
+    unsafe fn append(self, former: &Listener, path: Path) -> Appended {
         let Self { to, list, room } = self;
         let (mut list, mut rest) = (RequestList::new(), list);
         let queue = to.accept_queue();
@@ -116,6 +118,10 @@ impl Batch {
         let n = list.len();
         let over = n.saturating_sub(left);
         if n > 0 {
+            let outcomes = (0..n).map(|i| Outcome::queued(i < left));
+
+            // Nobody can accept them yet.
+            trace::success(path, former, &to, list.connections().zip(outcomes));
             // SAFETY: Valid, and referenced by the batch.
             unsafe { bindings::sock_hold_many(to.as_raw(), n) };
             guard.append(list);
@@ -224,12 +230,16 @@ impl<'a> TakenQueue<'a> {
 
     /// Leaves a request to its former listener.
     pub(crate) fn keep(&mut self, req: QueuedRequest, why: Outcome) {
+        trace::failure(Path::Close, self.former, None, [(req.connection(), why)]);
         self.tally.add(why, 1);
         self.kept.push(req);
     }
 
     /// Leaves all the rest to it.
     pub(crate) fn keep_rest(&mut self, why: Outcome) {
+        let connections = self.left.connections().map(|connection| (connection, why));
+
+        trace::failure(Path::Close, self.former, None, connections);
         self.tally.add(why, self.left.len());
         self.kept
             .append(mem::replace(&mut self.left, RequestList::new()));
@@ -286,7 +296,7 @@ impl<'a> TakenQueue<'a> {
     /// tells the application. What the listener doesn't take is left again.
     pub(crate) fn send(&mut self, batch: Batch) {
         // SAFETY: By the type invariant, and `own` in `pop`.
-        let Appended { to, n, over, rest } = unsafe { batch.append(self.former) };
+        let Appended { to, n, over, rest } = unsafe { batch.append(self.former, Path::Close) };
 
         // INVARIANT: `append` has left the references.
         self.sent += n;
@@ -327,7 +337,7 @@ impl NewChild<'_> {
 
         // SAFETY: The request has a reference on its listener, by the type
         // invariant.
-        let Appended { to, n, over, .. } = unsafe { batch.append(self.former()) };
+        let Appended { to, n, over, .. } = unsafe { batch.append(self.former(), Path::Ack) };
 
         if n == 0 {
             // The list owns nothing that has to be put.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::bindings;
 use core::{
+    iter,
     mem,
     ptr::{
         self,
@@ -75,13 +76,23 @@ impl RequestList {
         self.head.is_null()
     }
 
+    /// The connection of each request.
+    pub(super) fn connections(&self) -> impl Iterator<Item = Connection<'_>> {
+        let next = |req: &NonNull<bindings::request_sock>| {
+            // SAFETY: Valid by the type invariant.
+            NonNull::new(unsafe { (*req.as_ptr()).dl_next })
+        };
+
+        iter::successors(NonNull::new(self.head), next).map(|req| {
+            // SAFETY: By the type invariant; a request has a child, which lives as
+            // long as the request is on the list.
+            unsafe { Connection::from_raw(NonNull::new_unchecked((*req.as_ptr()).sk)) }
+        })
+    }
+
     /// The connection of the first request.
     pub(super) fn first(&self) -> Option<Connection<'_>> {
-        let req = NonNull::new(self.head)?;
-
-        // SAFETY: By the type invariant; a request has a child, which lives as
-        // long as the request is on the list.
-        Some(unsafe { Connection::from_raw(NonNull::new_unchecked((*req.as_ptr()).sk)) })
+        self.connections().next()
     }
 
     /// Takes the first request off.

@@ -22,7 +22,13 @@ use core::{
     }, //
 };
 use kernel::{
-    sync::rcu,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    },
     types::Opaque, //
 };
 
@@ -72,6 +78,16 @@ impl Request {
         // SAFETY: Valid by the type invariant, and in TCP_NEW_SYN_RECV.
         unsafe { Connection::from_raw(NonNull::new_unchecked(self.as_raw()).cast()) }
     }
+
+    /// The listener that it belongs to.
+    pub(crate) fn listener<'a>(&self, _rcu: &'a rcu::Guard) -> &'a Listener {
+        // SAFETY: Valid by the type invariant.
+        let slot = unsafe { Atomic::<*mut bindings::sock>::from_ptr(rsk_listener(self.as_raw())) };
+
+        // SAFETY: A request that was hashed names a listener, on which it has a
+        // reference; or had, less than a grace period ago.
+        unsafe { Listener::from_raw(slot.load(Relaxed)) }
+    }
 }
 
 /// A request whose SYN+ACK timer is running, and calls us.
@@ -90,6 +106,11 @@ impl<'a> ExpiringRequest<'a> {
     pub(crate) unsafe fn new(req: &'a Request) -> Self {
         // INVARIANT: By the safety requirements.
         Self(req)
+    }
+
+    /// The request.
+    pub(crate) fn request(&self) -> &'a Request {
+        self.0
     }
 
     /// Has a clone of this request, charged to `listener`, take its place in

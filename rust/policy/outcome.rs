@@ -2,7 +2,10 @@
 
 //! What becomes of a connection whose listener has stopped.
 
-use core::ops::Index;
+use core::{
+    ffi::CStr,
+    ops::Index, //
+};
 use kernel::macros::kunit_tests;
 
 /// Defines an enum whose variants have names for users.
@@ -24,7 +27,7 @@ macro_rules! named {
             pub(crate) const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
 
             /// The name that users see.
-            pub(crate) const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static CStr {
                 match self {
                     $(Self::$Variant => $name,)+
                 }
@@ -37,11 +40,11 @@ named! {
     /// When a connection was to be migrated.
     pub(crate) enum Path {
         /// Its listener stopped while it waited in the accept queue.
-        Close = "close",
+        Close = c"close",
         /// Its final ACK came, or its listener stopped before the child was queued.
-        Ack = "ack",
+        Ack = c"ack",
         /// Its SYN+ACK timer ran.
-        Timer = "timer",
+        Timer = c"timer",
     }
 }
 
@@ -49,29 +52,29 @@ named! {
     /// What became of it then.
     pub(crate) enum Outcome {
         /// Another listener has it.
-        Migrated = "migrated",
+        Migrated = c"migrated",
         /// Another listener has it, beyond its backlog.
-        OverBacklog = "over_backlog",
+        OverBacklog = c"over_backlog",
         /// Migration was switched off after the listener had stopped.
-        Disabled = "disabled",
+        Disabled = c"disabled",
         /// The group has no live listener.
-        NoListener = "no_listener",
+        NoListener = c"no_listener",
         /// The group has live listeners, none of which may have it.
-        Incompatible = "incompatible",
+        Incompatible = c"incompatible",
         /// A program said that none is to have it.
-        Cancelled = "cancelled",
+        Cancelled = c"cancelled",
         /// There was no memory for a clone, a child, or to ask the program.
-        NoMemory = "no_memory",
+        NoMemory = c"no_memory",
         /// The new listener's accept queue was full.
-        QueueFull = "queue_full",
+        QueueFull = c"queue_full",
         /// The request had been answered for the last time.
-        Expired = "expired",
+        Expired = c"expired",
         /// Its SYN+ACK could not be sent again.
-        Unanswered = "unanswered",
+        Unanswered = c"unanswered",
         /// Another CPU took the request meanwhile.
-        LostRace = "lost_race",
+        LostRace = c"lost_race",
         /// A process owned the child of Fast Open.
-        Busy = "busy",
+        Busy = c"busy",
     }
 }
 
