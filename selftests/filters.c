@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "filters.h"
+#include "kselftest.h"
 
 /* With what comes before, less than half of what net.core.optmem_max allows. */
 #define SLOW		3000
@@ -47,9 +54,67 @@ int filter_attach_slow(int fd, const struct sock_filter *code, size_t count)
 	return filter_attach(fd, filter, i + 1);
 }
 
+int watch_slowly(void)
+{
+	static const struct sock_filter only_sent[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sockaddr_ll all = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+	};
+	int fd;
+
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 ||
+	    filter_attach_slow(fd, only_sent, ARRAY_SIZE(only_sent)))
+		return -1;
+
+	return bind(fd, (struct sockaddr *)&all, sizeof(all));
+}
+
 int group_steer(int listener, __u32 index)
 {
 	const struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, index);
 
 	return attach(listener, SO_ATTACH_REUSEPORT_CBPF, &code, 1);
+}
+
+int group_migrate(int listener, int action, __u32 times)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = times },
+		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .off = 2 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .imm = -1 },
+		{ .code = BPF_JMP | BPF_JA, .off = -3 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = action },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SK_REUSEPORT,
+		.expected_attach_type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE,
+		.insns = (__u64)(unsigned long)code,
+		.insn_cnt = ARRAY_SIZE(code),
+		.license = (__u64)(unsigned long)"GPL",
+	};
+	int program, ret;
+
+	program = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	if (program < 0)
+		return -1;
+
+	ret = setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF,
+			 &program, sizeof(program));
+	close(program);
+	return ret;
+}
+
+int group_detach(int listener)
+{
+	int ignored = 0;
+
+	return setsockopt(listener, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
+			  &ignored, sizeof(ignored));
 }

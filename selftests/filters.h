@@ -20,7 +20,17 @@ int filter_attach(int fd, const struct sock_filter *code, size_t count);
  */
 int filter_attach_slow(int fd, const struct sock_filter *code, size_t count);
 
+/* Someone who looks at each segment that is sent, and takes long to do so. */
+int watch_slowly(void);
+
 /* Has the group's listener of this index have the next connections. */
 int group_steer(int listener, __u32 index);
+
+/*
+ * Attaches a program of type BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, which counts to
+ * @times, chooses no listener and returns @action, be it SK_PASS or SK_DROP.
+ */
+int group_migrate(int listener, int action, __u32 times);
+int group_detach(int listener);
 
 #endif /* FILTERS_H */

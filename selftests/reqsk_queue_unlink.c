@@ -13,8 +13,6 @@
  *  4. The other listener serves each peer. Both listeners go on to answer SYNs:
  *     neither one is still charged for a request.
  */
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <sys/socket.h>
 
 #include "kselftest_harness.h"
@@ -46,28 +44,6 @@ FIXTURE_VARIANT_ADD(reqsk_queue_unlink, ipv4) {
 FIXTURE_VARIANT_ADD(reqsk_queue_unlink, ipv6) {
 	.local = TUN_IPV6,
 };
-
-/* Someone who looks at each segment that is sent, and takes long to do so. */
-static int watch_slowly(void)
-{
-	static const struct sock_filter only_sent[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	const struct sockaddr_ll all = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-	};
-	int fd;
-
-	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    filter_attach_slow(fd, only_sent, ARRAY_SIZE(only_sent)))
-		return -1;
-
-	return bind(fd, (struct sockaddr *)&all, sizeof(all));
-}
 
 FIXTURE_SETUP(reqsk_queue_unlink)
 {
