@@ -13,6 +13,7 @@
 
 #include "listeners.h"
 #include "netns.h"
+#include "outcomes.h"
 #include "patience.h"
 #include "segments.h"
 
@@ -101,6 +102,35 @@ TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_sysctl, 120)
 	EXPECT_FALSE(sysctl_exists());
 }
 
+/* In a namespace that there was before, and in one that came later. */
+TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_counters, 120)
+{
+	ASSERT_NE(0, access(OUTCOMES, F_OK));
+	ASSERT_EQ(0, module_load(""));
+	EXPECT_EQ(0, outcome_read("close", "migrated"));
+	ASSERT_EQ(0, netns_enter());
+	EXPECT_EQ(0, outcome_read("timer", "expired"));
+	ASSERT_EQ(0, module_unload());
+	EXPECT_NE(0, access(OUTCOMES, F_OK));
+}
+
+/* Who has the file open reads nothing more, and keeps nobody waiting. */
+TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_counters_are_open, 120)
+{
+	char text[4096];
+	int fd;
+
+	ASSERT_EQ(0, module_load(""));
+	fd = open(OUTCOMES, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_LT(0, pread(fd, text, sizeof(text), 0));
+	ASSERT_EQ(0, module_unload());
+	EXPECT_EQ(-1, pread(fd, text, sizeof(text), 0));
+	ASSERT_EQ(0, module_load(""));
+	EXPECT_EQ(-1, pread(fd, text, sizeof(text), 0));
+	EXPECT_EQ(0, module_unload());
+}
+
 TEST_F_TIMEOUT(tcp_migrate_module, loads_once, 120)
 {
 	load_and_turn_on(_metadata);
@@ -180,6 +210,32 @@ TEST_F_TIMEOUT(tcp_migrate_module, leaves_what_was_migrated, 120)
 	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
 	EXPECT_EQ(PEERS, peers_complete(scene->peers, PEERS, scene->to));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* The module goes together with its events, and is traced when it's back. */
+TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_traced, 120)
+{
+	struct scene *scene = &self->scene;
+	struct event list[CLIENTS];
+	struct events events;
+
+	if (!events_supported())
+		SKIP(return, "no tracefs");
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, events_open(&events));
+	ASSERT_EQ(0, close(scene->from));
+	EXPECT_EQ(CLIENTS, events_read(&events, list, CLIENTS));
+	ASSERT_EQ(0, module_unload());
+	events_close(&events);
+
+	load_and_turn_on(_metadata);
+	ASSERT_EQ(0, events_open(&events));
+	ASSERT_EQ(0, close(scene->to));
+	EXPECT_EQ(CLIENTS, events_read(&events, list, CLIENTS));
+	EXPECT_STREQ("no_listener", list[0].outcome);
+	events_close(&events);
+	EXPECT_EQ(0, module_unload());
 }
 
 /* What hasn't been migrated is nobody's. */

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What becomes of a connection is seen in /proc/net/tcp_migrate, and by who
+ * traces the events of the module: what any connection may meet with.
+ *
+ *  1. One listener. Peers are in its accept queue, or have their SYN+ACK.
+ *  2. It stops, when others are as the outcome needs it.
+ *  3. For those who are half-open, the final ACK comes, or the timer runs.
+ *  4. The counter of that path and outcome tells how many there are; no other
+ *     does; the sums are those in /proc/net/netstat. There is one event for each
+ *     connection, with its addresses and the cookies of the listeners.
+ */
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+
+#include "filters.h"
+#include "outcome_scene.h"
+
+#define NOBODY		65534
+#define FAILSLAB	"/sys/kernel/debug/failslab"
+
+static const struct addresses ipv6 = {
+	.local = TUN_IPV6,
+	.remote = TUN_IPV6,
+	.family = "AF_INET6",
+	.src = "[2001:db8::1]:8080",
+	.dest = "[2001:db8::2]",
+};
+
+static const struct addresses mapped = {
+	.local = "::",
+	.remote = TUN_IPV4,
+	.family = "AF_INET6",
+	.src = "[::ffff:192.0.2.1]:8080",
+	.dest = "[::ffff:192.0.2.2]",
+};
+
+FIXTURE(tcp_migrate_outcomes) {
+	struct scene scene;
+};
+
+FIXTURE_VARIANT(tcp_migrate_outcomes) {
+	struct path path;
+	const char *slab;	/* what memory is needed for */
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, close_ipv4) {
+	.path = { "close", &ipv4 },
+	.slab = "skbuff_head_cache",
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, close_ipv6) {
+	.path = { "close", &ipv6 },
+	.slab = "skbuff_head_cache",
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, close_mapped) {
+	.path = { "close", &mapped },
+	.slab = "skbuff_head_cache",
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, ack_ipv4) {
+	.path = { "ack", &ipv4 },
+	.slab = "TCP",
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, ack_ipv6) {
+	.path = { "ack", &ipv6 },
+	.slab = "TCPv6",
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, timer_ipv4) {
+	.path = { "timer", &ipv4 },
+	.slab = "request_sock_TCP",
+};
+
+FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, timer_mapped) {
+	.path = { "timer", &mapped },
+	.slab = "request_sock_TCP",
+};
+
+static int write_file(const char *dir, const char *name, const char *value)
+{
+	char path[128];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+
+	ret = write(fd, value, strlen(value)) < 0 ? -1 : 0;
+	close(fd);
+	return ret;
+}
+
+/* From now on, or not any more, the kernel has no memory for what @slab holds. */
+static int exhaust(const char *slab, bool on)
+{
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "/sys/kernel/slab/%s", slab);
+	return write_file(FAILSLAB, "verbose", "0") ||
+	       write_file(FAILSLAB, "cache-filter", "1") ||
+	       write_file(FAILSLAB, "times", "-1") ||
+	       write_file(FAILSLAB, "probability", on ? "100" : "0") ||
+	       write_file(dir, "failslab", on ? "1" : "0") ? -1 : 0;
+}
+
+FIXTURE_SETUP(tcp_migrate_outcomes)
+{
+	begin(_metadata, &self->scene, variant->path.addresses);
+	begin_path(_metadata, &self->scene, &variant->path);
+}
+
+FIXTURE_TEARDOWN(tcp_migrate_outcomes)
+{
+	events_close(&self->scene.events);
+}
+
+TEST_F_TIMEOUT(tcp_migrate_outcomes, migrated, 120)
+{
+	open_other(_metadata, &self->scene, variant->path.addresses);
+	stop(_metadata, &self->scene);
+	end_path(_metadata, &self->scene, &variant->path);
+	expect_success(_metadata, &self->scene, &variant->path, "migrated");
+}
+
+TEST_F_TIMEOUT(tcp_migrate_outcomes, no_listener, 120)
+{
+	stop(_metadata, &self->scene);
+	end_path(_metadata, &self->scene, &variant->path);
+	expect_failure(_metadata, &self->scene, &variant->path, "no_listener");
+}
+
+TEST_F_TIMEOUT(tcp_migrate_outcomes, incompatible, 120)
+{
+	open_other(_metadata, &self->scene, variant->path.addresses);
+	ASSERT_EQ(0, fchown(self->scene.to, NOBODY, -1));
+	stop(_metadata, &self->scene);
+	end_path(_metadata, &self->scene, &variant->path);
+	expect_failure(_metadata, &self->scene, &variant->path, "incompatible");
+}
+
+TEST_F_TIMEOUT(tcp_migrate_outcomes, cancelled, 120)
+{
+	open_other(_metadata, &self->scene, variant->path.addresses);
+	ASSERT_EQ(0, group_migrate(self->scene.to, SK_DROP, 0));
+	stop(_metadata, &self->scene);
+	end_path(_metadata, &self->scene, &variant->path);
+	expect_failure(_metadata, &self->scene, &variant->path, "cancelled");
+}
+
+/* For that at close see tcp_migrate_late_outcomes. */
+TEST_F_TIMEOUT(tcp_migrate_outcomes, disabled, 120)
+{
+	if (!strcmp(variant->path.name, "close"))
+		SKIP(return, "there is another test");
+
+	open_other(_metadata, &self->scene, variant->path.addresses);
+	stop(_metadata, &self->scene);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
+	end_path(_metadata, &self->scene, &variant->path);
+	expect_failure(_metadata, &self->scene, &variant->path, "disabled");
+}
+
+/* For a packet to show to the program, for a child, for a clone of the request. */
+TEST_F_TIMEOUT(tcp_migrate_outcomes, no_memory, 120)
+{
+	bool at_close = !strcmp(variant->path.name, "close");
+
+	if (access(FAILSLAB, F_OK))
+		SKIP(return, "no failslab");
+
+	open_other(_metadata, &self->scene, variant->path.addresses);
+	if (at_close)
+		ASSERT_EQ(0, group_migrate(self->scene.to, SK_PASS, 0));
+
+	/* Or else the handshake goes on when there's memory again. */
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
+	ASSERT_EQ(0, exhaust(variant->slab, true));
+	stop(_metadata, &self->scene);
+	end_path(_metadata, &self->scene, &variant->path);
+	EXPECT_TRUE(outcome_reaches(variant->path.name, "no_memory", PEERS));
+	ASSERT_EQ(0, exhaust(variant->slab, false));
+	if (at_close)
+		expect_failure(_metadata, &self->scene, &variant->path,
+			       "no_memory");
+	else
+		expect_late_failure(_metadata, &self->scene, &variant->path,
+				    "no_memory");
+}
+
+/* Nothing is said of connections that nobody meant to migrate. */
+TEST_F_TIMEOUT(tcp_migrate_outcomes, never_enabled, 120)
+{
+	struct event event;
+
+	open_other(_metadata, &self->scene, variant->path.addresses);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
+	stop(_metadata, &self->scene);
+	EXPECT_EQ(PEERS, strcmp(variant->path.name, "close") ?
+		  peers_refused(self->scene.peers, PEERS) :
+		  peers_reset(self->scene.peers, PEERS));
+	EXPECT_EQ(0, outcomes_sum(true));
+	EXPECT_EQ(0, outcomes_sum(false));
+	EXPECT_EQ(0, events_read(&self->scene.events, &event, 1));
+}
+
+TEST_F_TIMEOUT(tcp_migrate_outcomes, counts_in_its_own_namespace, 120)
+{
+	struct event event;
+	int here;
+
+	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, here);
+	open_other(_metadata, &self->scene, variant->path.addresses);
+
+	ASSERT_EQ(0, netns_enter());
+	stop(_metadata, &self->scene);
+	end_path(_metadata, &self->scene, &variant->path);
+	EXPECT_EQ(0, outcomes_sum(true));
+
+	ASSERT_EQ(0, setns(here, CLONE_NEWNET));
+	expect_success(_metadata, &self->scene, &variant->path, "migrated");
+	EXPECT_EQ(1, events_read(&self->scene.events, &event, 1));
+	EXPECT_NE(0ULL, event.net_cookie);
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	if (access(OUTCOMES, F_OK))
+		ksft_exit_skip(OUTCOMES " isn't there\n");
+
+	if (!events_supported())
+		ksft_exit_skip("no tracefs\n");
+
+	return test_harness_run(argc, argv);
+}
