@@ -15,6 +15,7 @@ DELAY = "20ms"
 PATIENCE = 60
 
 SYSCTL = "/proc/sys/net/ipv4/tcp_migrate_req"
+OUTCOMES = "/proc/net/tcp_migrate"
 LISTEN = "0A"
 
 
@@ -41,6 +42,18 @@ def set_migration(setting):
 def migrated():
     """The number of connections that moved to another listener."""
     return _counter("netstat", "TcpExt:", "TCPMigrateReqSuccess")
+
+
+def outcomes():
+    """What became of connections whose listener stopped: each path, outcome and
+    number. The kernel's own migration doesn't tell."""
+    if not os.path.exists(OUTCOMES):
+        return []
+    with open(OUTCOMES, encoding="ascii") as table:
+        _, *paths = next(table).split()
+        rows = [line.split() for line in table]
+    return [(path, outcome, int(count)) for outcome, *counts in rows
+            for path, count in zip(paths, counts) if int(count)]
 
 
 def connections():
