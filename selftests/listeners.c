@@ -42,7 +42,7 @@ static int close_failed(int fd)
 	return -1;
 }
 
-int listener_bind(const char *address)
+static int bind_protocol(const char *address, int protocol)
 {
 	union address at;
 	socklen_t len;
@@ -50,7 +50,7 @@ int listener_bind(const char *address)
 	int fd;
 
 	len = address_parse(&at, address);
-	fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 	if (fd < 0)
 		return -1;
 
@@ -61,14 +61,29 @@ int listener_bind(const char *address)
 	return fd;
 }
 
-int listener_open(const char *address)
+static int open_protocol(const char *address, int protocol)
 {
-	int fd = listener_bind(address);
+	int fd = bind_protocol(address, protocol);
 
 	if (fd >= 0 && listen(fd, BACKLOG))
 		return close_failed(fd);
 
 	return fd;
+}
+
+int listener_bind(const char *address)
+{
+	return bind_protocol(address, IPPROTO_TCP);
+}
+
+int listener_open(const char *address)
+{
+	return open_protocol(address, IPPROTO_TCP);
+}
+
+int listener_open_mptcp(const char *address)
+{
+	return open_protocol(address, IPPROTO_MPTCP);
 }
 
 static void own_listener(const char *address, int ready)
@@ -190,14 +205,14 @@ static bool acknowledged(int fd)
 	return false;
 }
 
-int client_connect(const char *address, int number)
+static int connect_protocol(const char *address, int number, int protocol)
 {
 	union address to;
 	socklen_t len;
 	int fd;
 
 	len = address_parse(&to, address);
-	fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 	if (fd < 0)
 		return -1;
 
@@ -207,6 +222,16 @@ int client_connect(const char *address, int number)
 		return close_failed(fd);
 
 	return fd;
+}
+
+int client_connect(const char *address, int number)
+{
+	return connect_protocol(address, number, IPPROTO_TCP);
+}
+
+int client_connect_mptcp(const char *address, int number)
+{
+	return connect_protocol(address, number, IPPROTO_MPTCP);
 }
 
 int connection_serve(int fd)

@@ -41,6 +41,9 @@ struct listener {
 int listener_bind(const char *address);
 int listener_open(const char *address);
 
+/* One of MPTCP, which serves clients of TCP as well. */
+int listener_open_mptcp(const char *address);
+
 /* The same, in a process of its own if @stop needs one. */
 int listener_start(struct listener *listener, const char *address,
 		   enum stop stop);
@@ -65,6 +68,7 @@ int listener_queued(int fd);
  * the connection was reset instead.
  */
 int client_connect(const char *address, int number);
+int client_connect_mptcp(const char *address, int number);
 bool client_served(int fd, int number);
 bool client_reset(int fd);
 
