@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mptcp_check_listen_stop(): a listener of MPTCP stops, or one of TCP in a group
+ * in which one of MPTCP lives on. A listener of MPTCP serves clients of TCP, too,
+ * and one of TCP clients of MPTCP that have met no other.
+ *
+ *  1. One listener; clients connect to it and send.
+ *  2. Nobody accepts. Another listener joins the group, the first one stops.
+ *  3. The other one accepts each connection, with what the client had sent, and
+ *     the client has its answer.
+ */
+#include "kselftest_harness.h"
+
+#include "listeners.h"
+#include "netns.h"
+
+#define CLIENTS	4
+
+FIXTURE(mptcp_check_listen_stop) {
+	int clients[CLIENTS];
+	int to;
+};
+
+FIXTURE_VARIANT(mptcp_check_listen_stop) {
+	const char *address;
+	int (*from)(const char *address);
+	int (*to)(const char *address);
+	int (*connect)(const char *address, int number);
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4) {
+	.address = "127.0.0.1",
+	.from = listener_open_mptcp,
+	.to = listener_open_mptcp,
+	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6) {
+	.address = "::1",
+	.from = listener_open_mptcp,
+	.to = listener_open_mptcp,
+	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_to_tcp) {
+	.address = "127.0.0.1",
+	.from = listener_open_mptcp,
+	.to = listener_open,
+	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_to_tcp) {
+	.address = "::1",
+	.from = listener_open_mptcp,
+	.to = listener_open,
+	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_from_tcp) {
+	.address = "127.0.0.1",
+	.from = listener_open,
+	.to = listener_open_mptcp,
+	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_from_tcp) {
+	.address = "::1",
+	.from = listener_open,
+	.to = listener_open_mptcp,
+	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_from_tcp_met_by_mptcp) {
+	.address = "127.0.0.1",
+	.from = listener_open,
+	.to = listener_open_mptcp,
+	.connect = client_connect_mptcp,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_from_tcp_met_by_mptcp) {
+	.address = "::1",
+	.from = listener_open,
+	.to = listener_open_mptcp,
+	.connect = client_connect_mptcp,
+};
+
+FIXTURE_SETUP(mptcp_check_listen_stop)
+{
+	int from, i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	from = variant->from(variant->address);
+	ASSERT_LE(0, from);
+	for (i = 0; i < CLIENTS; i++) {
+		self->clients[i] = variant->connect(variant->address, i);
+		ASSERT_LE(0, self->clients[i]);
+	}
+
+	self->to = variant->to(variant->address);
+	ASSERT_LE(0, self->to);
+	ASSERT_EQ(0, close(from));
+}
+
+FIXTURE_TEARDOWN(mptcp_check_listen_stop)
+{
+}
+
+TEST_F_TIMEOUT(mptcp_check_listen_stop, migrates, 300)
+{
+	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->to));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+/* Whoever took over a connection may stop as well. */
+TEST_F_TIMEOUT(mptcp_check_listen_stop, migrates_again, 300)
+{
+	int last;
+
+	last = variant->from(variant->address);
+	ASSERT_LE(0, last);
+	ASSERT_EQ(0, close(self->to));
+	EXPECT_EQ(2 * CLIENTS, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(last, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_migration();
+	return test_harness_run(argc, argv);
+}
