@@ -123,10 +123,10 @@ impl Connection<'_> {
         }
     }
 
-    /// Whether one of two listeners of the same identity may be able to have it
-    /// and the other not.
-    pub(super) fn is_particular(&self) -> bool {
-        self.device() != 0
+    /// Whether a listener of the same identity as `former`, which it looks for
+    /// another one in place of, may be unable to have it.
+    pub(super) fn is_particular(&self, former: &Listener) -> bool {
+        former.device() != 0
             || self.is_mptcp()
             || (!self.is_request() && !self.ulp().is_null())
             || keys::in_use()

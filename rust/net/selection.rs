@@ -145,7 +145,9 @@ impl<'a> Group<'a> {
         self.look(|group, seen| {
             let wanted = Wanted {
                 identity: group.former().identity(),
-                connection: connection.is_particular().then_some(connection),
+                connection: connection
+                    .is_particular(group.former())
+                    .then_some(connection),
                 cpu: group.has_incoming_cpu().then(|| connection.incoming_cpu()),
             };
             let chosen = select::select(
