@@ -149,8 +149,9 @@ mod tests {
     /// A hash that begins the search at `i` of `n`.
     fn hash(i: u16, n: u16) -> u32 {
         let n = u64::from(n);
+        let round_up = n.saturating_sub(1);
 
-        ((u64::from(i) << 32) + n - 1).checked_div(n).unwrap_or(0) as u32
+        ((u64::from(i) << 32) + round_up).checked_div(n).unwrap_or(0) as u32
     }
 
     /// A listener as it may be: how long its queue is, with a backlog of 9, and
