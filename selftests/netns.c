@@ -50,6 +50,13 @@ void netns_require_migration(void)
 		ksft_exit_fail_perror("TCP_MIGRATE_KO");
 }
 
+void netns_require_module(void)
+{
+	netns_require_migration();
+	if (access("/proc/sys/" MIGRATE_REQ_MATCH, F_OK))
+		ksft_exit_skip("the migration is mainline's\n");
+}
+
 int netns_enter(void)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };

@@ -21,6 +21,9 @@ int module_load(const char *parameters);
  */
 void netns_require_migration(void);
 
+/* The same for what mainline's migration hasn't got. */
+void netns_require_module(void);
+
 /* Moves the caller into a namespace of its own, with lo up. */
 int netns_enter(void);
 

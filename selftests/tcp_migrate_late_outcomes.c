@@ -267,7 +267,7 @@ TEST_F_TIMEOUT(tcp_migrate_late_outcomes, close_disabled, 300)
 
 int main(int argc, char **argv)
 {
-	netns_require_migration();
+	netns_require_module();
 	if (access(OUTCOMES, F_OK))
 		ksft_exit_skip(OUTCOMES " isn't there\n");
 

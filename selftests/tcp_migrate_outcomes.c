@@ -230,7 +230,7 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, counts_in_its_own_namespace, 120)
 
 int main(int argc, char **argv)
 {
-	netns_require_migration();
+	netns_require_module();
 	if (access(OUTCOMES, F_OK))
 		ksft_exit_skip(OUTCOMES " isn't there\n");
 

@@ -196,6 +196,6 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, off, 120)
 
 int main(int argc, char **argv)
 {
-	netns_require_migration();
+	netns_require_module();
 	return test_harness_run(argc, argv);
 }

@@ -872,7 +872,7 @@ static int load_program(void)
 
 int main(int argc, char **argv)
 {
-	netns_require_migration();
+	netns_require_module();
 	programs[0] = load_program();
 	programs[1] = load_program();
 	if (programs[0] < 0 || programs[1] < 0)
