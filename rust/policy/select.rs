@@ -57,8 +57,11 @@ impl<T> Candidate<T> {
 
     /// Whether it comes before `other`, where their settings make no difference.
     fn is_before(&self, other: &Self, balance: bool) -> bool {
-        self.on_cpu > other.on_cpu
-            || (self.on_cpu == other.on_cpu && balance && self.level.is_below(other.level))
+        if self.on_cpu == other.on_cpu {
+            balance && self.level.is_below(other.level)
+        } else {
+            self.on_cpu
+        }
     }
 
     /// Whether no other can be better, if its settings match, than by more room.
@@ -122,7 +125,9 @@ pub(crate) fn select<T: Copy>(
                 } else {
                     let its = its.unwrap_or_else(|| matches(candidate.listener));
 
-                    if its > known || (its == known && before) {
+                    let better = if its == known { before } else { its };
+
+                    if better {
                         Best {
                             candidate,
                             matches: Some(its),
@@ -151,7 +156,9 @@ mod tests {
         let n = u64::from(n);
         let round_up = n.saturating_sub(1);
 
-        ((u64::from(i) << 32) + round_up).checked_div(n).unwrap_or(0) as u32
+        ((u64::from(i) << 32) + round_up)
+            .checked_div(n)
+            .unwrap_or(0) as u32
     }
 
     /// A listener as it may be: how long its queue is, with a backlog of 9, and
