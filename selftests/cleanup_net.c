@@ -13,7 +13,6 @@
  * A device in the namespace goes with it, and its peer goes with that.
  */
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -25,6 +24,7 @@
 #include "patience.h"
 #include "segments.h"
 
+#define TIE	"below"
 #define CLIENTS	4
 #define PEERS	8
 #define HALF	(PEERS / 2)
@@ -126,31 +126,6 @@ static int process_kill(pid_t pid)
 	return kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid ? -1 : 0;
 }
 
-/* Devices that are each other's peer, here and in the process' namespace. */
-static int device_add(pid_t pid)
-{
-	char command[80];
-
-	snprintf(command, sizeof(command),
-		 "ip link add here type veth peer name there netns %d", pid);
-	return system(command);
-}
-
-static bool device_exists(void)
-{
-	return if_nametoindex("here");
-}
-
-static bool device_goes_away(void)
-{
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS && device_exists(); waited += 10)
-		usleep(10000);
-
-	return !device_exists();
-}
-
 static int netns_of(pid_t pid)
 {
 	char path[32];
@@ -165,7 +140,7 @@ static int open_sockets_elsewhere(struct sockets *sockets, const char *address)
 	pid_t pid = process_start(NULL, NULL);
 	int here, there, ret;
 
-	if (pid < 0 || device_add(pid))
+	if (pid < 0 || netns_tie(TIE, pid))
 		return -1;
 
 	here = netns_of(getpid());
@@ -196,18 +171,18 @@ TEST_F_TIMEOUT(cleanup_net, process_dies, 300)
 	pid_t pid = process_start(&self->sockets, variant->address);
 
 	ASSERT_LE(0, pid);
-	ASSERT_EQ(0, device_add(pid));
-	ASSERT_TRUE(device_exists());
+	ASSERT_EQ(0, netns_tie(TIE, pid));
+	ASSERT_TRUE(netns_tied(TIE));
 	ASSERT_EQ(0, process_kill(pid));
-	EXPECT_TRUE(device_goes_away());
+	EXPECT_TRUE(netns_gone(TIE));
 }
 
 TEST_F_TIMEOUT(cleanup_net, queue_is_full, 300)
 {
 	ASSERT_EQ(0, open_sockets_elsewhere(&self->sockets, variant->address));
-	ASSERT_TRUE(device_exists());
+	ASSERT_TRUE(netns_tied(TIE));
 	close_sockets(&self->sockets);
-	EXPECT_TRUE(device_goes_away());
+	EXPECT_TRUE(netns_gone(TIE));
 }
 
 /* As long as there's a descriptor, all goes on. */
@@ -226,9 +201,9 @@ TEST_F_TIMEOUT(cleanup_net, sockets_are_elsewhere, 300)
 	for (i = 0; i < PEERS; i++)
 		ASSERT_EQ(0, peer_send(&sockets->peers[i], TH_RST, NULL, 0));
 
-	ASSERT_TRUE(device_exists());
+	ASSERT_TRUE(netns_tied(TIE));
 	close_sockets(sockets);
-	EXPECT_TRUE(device_goes_away());
+	EXPECT_TRUE(netns_gone(TIE));
 }
 
 int main(int argc, char **argv)

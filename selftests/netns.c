@@ -74,6 +74,30 @@ int netns_enter(void)
 	return ret;
 }
 
+int netns_tie(const char *name, pid_t pid)
+{
+	char command[80];
+
+	snprintf(command, sizeof(command),
+		 "ip link add %s type veth peer name above netns %d", name, pid);
+	return system(command);
+}
+
+bool netns_tied(const char *name)
+{
+	return if_nametoindex(name);
+}
+
+bool netns_gone(const char *name)
+{
+	int waited;
+
+	for (waited = 0; waited < PATIENCE_MS && netns_tied(name); waited += 10)
+		usleep(10000);
+
+	return !netns_tied(name);
+}
+
 int sysctl_write(const char *name, const char *value)
 {
 	int fd, ret, saved;

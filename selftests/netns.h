@@ -6,6 +6,7 @@
 #define NETNS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define MIGRATE_REQ		"net/ipv4/tcp_migrate_req"
 #define MIGRATE_REQ_MATCH	"net/ipv4/tcp_migrate_req_match"
@@ -26,6 +27,14 @@ void netns_require_module(void);
 
 /* Moves the caller into a namespace of its own, with lo up. */
 int netns_enter(void);
+
+/*
+ * Devices that are each other's peer: @name here, and one in the namespace of a
+ * process. Both are gone when that is; netns_gone() waits for it.
+ */
+int netns_tie(const char *name, pid_t pid);
+bool netns_tied(const char *name);
+bool netns_gone(const char *name);
 
 /* Names are relative to /proc/sys. */
 int sysctl_write(const char *name, const char *value);
