@@ -26,6 +26,12 @@ test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel
 test-peer: ## The kselftests on mainline as well, against Documentation/mainline.rst
 	scripts/test-peer
 
+# SEED= repeats what a run has printed.
+SECONDS ?= 300
+.PHONY: torture
+torture: ## Everything at once, in the sanitizer kernel (SECONDS=, SEED=)
+	$(VM) --kernel=debug -- "$$(scripts/selftests)/torture" $(SECONDS) $(SEED)
+
 .PHONY: check
 check: ## The static checks of "make test" alone
 	scripts/check

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../filters.h"
+#include "../listeners.h"
+#include "../netns.h"
+#include "../patience.h"
+#include "../segments.h"
+#include "admin.h"
+#include "torture.skel.h"
+
+#define ACTS		20
+#define MODULE		"tcp_migrate"
+#define MIGRATE_MATCH	MIGRATE_REQ "_match"
+#define MIGRATE_BALANCE	MIGRATE_REQ "_balance"
+#define MAX_LISTENERS	32	/* that programs know */
+
+static struct torture *bpf;
+
+int admin_load_programs(void)
+{
+	bpf = torture__open_and_load();
+	return bpf ? 0 : -1;
+}
+
+bool admin_can_reload(void)
+{
+	return getenv("TCP_MIGRATE_KO") && !access("/sys/module/" MODULE, F_OK);
+}
+
+void admin_offer(struct random *random, int listener)
+{
+	__u32 key = random_below(random, MAX_LISTENERS);
+	__u64 value = listener;
+
+	/* Without memory it isn't offered. */
+	bpf_map__update_elem(bpf->maps.listeners, &key, sizeof(key), &value,
+			     sizeof(value), BPF_ANY);
+}
+
+static void pause_a_while(struct random *random)
+{
+	usleep(random_below(random, 300000));
+}
+
+/* Where memory is short, some things want to be tried more than once. */
+static void try_write(struct round *round, const char *value)
+{
+	int tries;
+
+	for (tries = 0; sysctl_write(MIGRATE_REQ, value); tries++) {
+		if (!round->faults || tries == 100) {
+			round_fail(round, "cannot write %s to " MIGRATE_REQ ": %s",
+				   value, strerror(errno));
+			return;
+		}
+	}
+}
+
+/* How a listener is chosen; of no consequence for whether there's one. */
+static void change_choice(struct task *task)
+{
+	const char *name = random_below(&task->random, 2) ? MIGRATE_MATCH :
+			   MIGRATE_BALANCE;
+	const char *value = random_below(&task->random, 2) ? "1" : "0";
+
+	if (!sysctl_write(name, value))
+		round_count(task->round, COUNT_CHOICE);
+	else if (!task->round->faults && errno != ENOENT)
+		round_fail(task->round, "%s: %s", name, strerror(errno));
+}
+
+static void toggle_sysctl(struct task *task)
+{
+	struct round *round = task->round;
+
+	hazard_begin(&round->hazard);
+	try_write(round, "0");
+	pause_a_while(&task->random);
+	try_write(round, "1");
+	hazard_end(&round->hazard);
+	round_count(round, COUNT_SYSCTL);
+}
+
+static void module_out(struct round *round)
+{
+	int waited;
+
+	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
+		if (!syscall(SYS_delete_module, MODULE, O_NONBLOCK)) {
+			round_count(round, COUNT_UNLOAD);
+			return;
+		}
+		if (errno != EWOULDBLOCK && errno != ENOMEM)
+			break;
+		usleep(10000);
+	}
+
+	round_fail(round, "cannot unload the module: %s", strerror(errno));
+}
+
+static void module_in(struct round *round, const char *parameters)
+{
+	int tries;
+
+	for (tries = 0; module_load(parameters); tries++) {
+		if (!round->faults || tries == 100) {
+			round_fail(round, "cannot load the module: %s",
+				   strerror(errno));
+			return;
+		}
+	}
+	round_count(round, COUNT_LOAD);
+}
+
+static void reload_module(struct task *task)
+{
+	struct round *round = task->round;
+
+	hazard_begin(&round->hazard);
+	module_out(round);
+	pause_a_while(&task->random);
+	module_in(round, random_below(&task->random, 2) ? "migrate_req=1" : "");
+	try_write(round, "1");
+	hazard_end(&round->hazard);
+}
+
+static int attach(int listener, const struct bpf_program *program)
+{
+	int fd = bpf_program__fd(program);
+
+	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &fd,
+			  sizeof(fd));
+}
+
+static int detach(int listener)
+{
+	int ignored = 0;
+
+	return setsockopt(listener, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
+			  &ignored, sizeof(ignored));
+}
+
+static int attach_any(struct random *random, int listener)
+{
+	switch (random_below(random, 3)) {
+	case 0:
+		return attach(listener, bpf->progs.choose);
+	case 1:
+		return attach(listener, bpf->progs.choose_new);
+	default:
+		return group_steer(listener, random_below(random, 8));
+	}
+}
+
+/* The lock keeps a listener of the group from being closed meanwhile. */
+static int group_attach(struct group *group, struct random *random, bool cancel)
+{
+	int ret = -1;
+
+	pthread_mutex_lock(&group->lock);
+	if (group->lives)
+		ret = cancel ? attach(group->live[0], bpf->progs.cancel) :
+		      attach_any(random, group->live[0]);
+	pthread_mutex_unlock(&group->lock);
+	return ret;
+}
+
+static int group_detach(struct group *group)
+{
+	int ret = -1;
+
+	errno = ENOENT;
+	pthread_mutex_lock(&group->lock);
+	if (group->lives)
+		ret = detach(group->live[0]);
+	pthread_mutex_unlock(&group->lock);
+	return ret;
+}
+
+static void change_program(struct task *task)
+{
+	struct round *round = task->round;
+	struct group *group = &round->groups[random_below(&task->random, GROUPS)];
+	bool cancel = round->cancels && random_below(&task->random, 2);
+
+	if (cancel)
+		hazard_begin(&group->hazard);
+
+	if (!group_attach(group, &task->random, cancel)) {
+		round_count(round, COUNT_ATTACH);
+		pause_a_while(&task->random);
+	}
+
+	/* Others are left to be replaced, or to go with their group. */
+	if (!cancel && random_below(&task->random, 2))
+		return;
+
+	if (!group_detach(group))
+		round_count(round, COUNT_DETACH);
+	else if (errno != ENOENT)
+		round_fail(round, "cannot detach a program: %s", strerror(errno));
+
+	/*
+	 * A group that has lost all listeners keeps its program, and is found
+	 * again when one that was shut down listens again.
+	 */
+	if (cancel && !round->empties)
+		hazard_end(&group->hazard);
+}
+
+/*
+ * Listeners in a namespace of their own, one of which has stopped, with clients
+ * in their queues and peers in handshakes with them. It goes on until something
+ * can't be had, and ends there.
+ */
+static void namespace_begin(const struct round *round, struct random *random,
+			    int parent)
+{
+	const char *address = random_below(random, 2) ? TUN_IPV4 : TUN_IPV6;
+	int clients = random_below(random, 4);
+	int peers = random_below(random, 4);
+	struct peer peer;
+	struct tun tun;
+	char byte;
+	int fd, i;
+
+	if (netns_enter() ||
+	    sysctl_write("net/ipv6/conf/default/accept_dad", "0") ||
+	    write(parent, "", 1) != 1 || read(parent, &byte, 1) != 1 ||
+	    sysctl_write(MIGRATE_REQ, "1") || tun_open(&tun))
+		return;
+
+	fd = listener_open(address);
+	for (i = 0; i < clients; i++)
+		round_prepare(round, client_connect(address, i));
+
+	for (i = 0; i < peers; i++) {
+		peer_init(&peer, &tun, address, FIRST_PORT + i);
+		peer_syn(&peer);
+	}
+
+	listener_open(address);
+	close(fd);
+	if (random_below(random, 2))
+		return;
+
+	fd = listener_open(address);
+	shutdown(fd, SHUT_RDWR);
+	listener_restart(fd);
+}
+
+static void use_namespace(struct task *task)
+{
+	struct random random = random_split(task->random, 1);
+	struct round *round = task->round;
+	char name[16], byte;
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return;
+
+	snprintf(name, sizeof(name), "below%ld", round->counts[COUNT_NAMESPACE]);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(pair[1], 3);
+		close_range(4, ~0U, 0);
+		namespace_begin(round, &random, 3);
+		_exit(0);
+	}
+
+	close(pair[1]);
+	if (pid > 0) {
+		if (read(pair[0], &byte, 1) == 1 &&
+		    (round->faults || !netns_tie(name, pid)))
+			(void)!write(pair[0], "", 1);
+		waitpid(pid, NULL, 0);
+		if (!netns_gone(name))
+			round_fail(round, "a namespace doesn't go away");
+		round_count(round, COUNT_NAMESPACE);
+	}
+	close(pair[0]);
+}
+
+void *admin_act(void *data)
+{
+	struct task *task = data;
+	struct round *round = task->round;
+	int i;
+
+	if (round->faults == FAULTS_TASKS)
+		faults_ask();
+
+	for (i = 0; i < ACTS; i++) {
+		switch (random_below(&task->random, 8)) {
+		case 0:
+		case 1:
+			if (round->toggles)
+				toggle_sysctl(task);
+			break;
+		case 2:
+		case 3:
+			if (round->reloads)
+				reload_module(task);
+			break;
+		case 4:
+			use_namespace(task);
+			break;
+		case 5:
+			change_choice(task);
+			break;
+		default:
+			change_program(task);
+			break;
+		}
+		pause_a_while(&task->random);
+	}
+
+	return NULL;
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../listeners.h"
+#include "admin.h"
+#include "servers.h"
+
+#define SLOTS		8
+#define CHANGES		60
+#define PROCESS_MAX	8	/* listeners of a process that's killed */
+
+/* A listener of the thread that has opened it; also one that was shut down. */
+struct slot {
+	struct group *group;
+	int fd;		/* or -1 */
+	bool live;
+	bool served;
+};
+
+static bool group_join(struct group *group, int fd)
+{
+	bool room;
+
+	pthread_mutex_lock(&group->lock);
+	room = group->lives < GROUP_MAX;
+	if (room) {
+		if (!group->lives)
+			hazard_end(&group->hazard);
+		group->live[group->lives++] = fd;
+	}
+	pthread_mutex_unlock(&group->lock);
+	return room;
+}
+
+/* Whether a listener may stop. */
+static bool group_leave(struct round *round, struct group *group, int fd)
+{
+	bool may;
+	int i;
+
+	pthread_mutex_lock(&group->lock);
+	may = group->lives > 1 || round->empties;
+	if (may) {
+		if (group->lives == 1)
+			hazard_begin(&group->hazard);
+		for (i = 0; group->live[i] != fd; i++)
+			;
+		group->live[i] = group->live[--group->lives];
+	}
+	pthread_mutex_unlock(&group->lock);
+	return may;
+}
+
+/* Edge-triggered: who isn't woken once doesn't serve. */
+static int listener_watch(struct round *round, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
+
+	return epoll_ctl(round->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int group_open(struct round *round, struct group *group, bool served)
+{
+	int fd = listener_open(group->local);
+
+	if (fd < 0)
+		return -1;
+
+	/* All of them: who serves may come too late, and find another. */
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	round_prepare(round, fd);
+	if ((served && listener_watch(round, fd)) || !group_join(group, fd)) {
+		close(fd);
+		return -1;
+	}
+
+	round_count(round, COUNT_LISTEN);
+	return fd;
+}
+
+static void set_option(struct random *random, int fd)
+{
+	int one = 1, cpu = random_below(random, 2);
+
+	switch (random_below(random, 8)) {
+	case 0:
+		setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, &one, sizeof(one));
+		break;
+	case 1:
+		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &one, sizeof(one));
+		break;
+	case 2:
+		setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu));
+		break;
+	}
+}
+
+static void slot_open(struct task *task, struct slot *slot)
+{
+	struct round *round = task->round;
+
+	slot->group = &round->groups[random_below(&task->random, GROUPS)];
+	slot->served = random_below(&task->random, 2);
+	slot->fd = group_open(round, slot->group, slot->served);
+	if (slot->fd < 0) {
+		if (!round->faults)
+			round_fail(round, "no listener on %s: %s",
+				   slot->group->local, strerror(errno));
+		return;
+	}
+
+	slot->live = true;
+	set_option(&task->random, slot->fd);
+	admin_offer(&task->random, slot->fd);
+}
+
+static void slot_close(struct task *task, struct slot *slot)
+{
+	if (slot->live && !group_leave(task->round, slot->group, slot->fd))
+		return;
+
+	close(slot->fd);
+	slot->fd = -1;
+	round_count(task->round, COUNT_CLOSE);
+}
+
+static void slot_shut_down(struct task *task, struct slot *slot)
+{
+	int how = random_below(&task->random, 2) ? SHUT_RDWR : SHUT_RD;
+
+	if (!group_leave(task->round, slot->group, slot->fd))
+		return;
+
+	if (shutdown(slot->fd, how))
+		round_fail(task->round, "shutdown: %s", strerror(errno));
+
+	slot->live = false;
+	round_count(task->round, COUNT_SHUTDOWN);
+}
+
+static void slot_listen_again(struct task *task, struct slot *slot)
+{
+	struct round *round = task->round;
+
+	if (listener_restart(slot->fd)) {
+		if (!round->faults)
+			round_fail(round, "listen() again on %s: %s",
+				   slot->group->local, strerror(errno));
+		return;
+	}
+
+	/* It's no hazard that it listens before it's in the list. */
+	slot->live = group_join(slot->group, slot->fd);
+	if (!slot->live) {
+		close(slot->fd);
+		slot->fd = -1;
+	}
+	round_count(round, COUNT_LISTEN_AGAIN);
+}
+
+/* Listeners of a process that's killed; nobody accepts there. */
+static void process_listen(struct round *round, struct random *random, int ready)
+{
+	int count = 2 + random_below(random, PROCESS_MAX - 1);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(ready, 3);
+	close_range(4, ~0U, 0);
+	while (count--)
+		listener_open(round->groups[random_below(random, GROUPS)].local);
+
+	close(3);
+	for (;;)
+		pause();
+}
+
+static void process_start_and_kill(struct task *task)
+{
+	struct random random = random_split(task->random, 1);
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return;
+
+	pid = fork();
+	if (!pid)
+		process_listen(task->round, &random, ready[1]);
+
+	close(ready[1]);
+	if (pid > 0) {
+		/* Closed when it listens, or if it couldn't. */
+		(void)!read(ready[0], &byte, 1);
+		usleep(random_below(&task->random, 50000));
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		round_count(task->round, COUNT_EXIT);
+	}
+	close(ready[0]);
+}
+
+static void slot_change(struct task *task, struct slot *slot)
+{
+	if (slot->fd < 0)
+		slot_open(task, slot);
+	else if (!slot->live && random_below(&task->random, 3))
+		slot_listen_again(task, slot);
+	else if (!slot->live || random_below(&task->random, 3))
+		slot_close(task, slot);
+	else
+		slot_shut_down(task, slot);
+}
+
+/* What nobody has served so far, and what didn't stop, either. */
+static void slot_serve(struct task *task, struct slot *slot)
+{
+	int tries = 0;
+
+	while (slot->fd >= 0 && !slot->served) {
+		slot->served = !listener_watch(task->round, slot->fd);
+		if (!slot->served && (!task->round->faults || ++tries == 100)) {
+			round_fail(task->round, "epoll: %s", strerror(errno));
+			return;
+		}
+	}
+}
+
+void *servers_change(void *data)
+{
+	struct task *task = data;
+	struct slot slots[SLOTS];
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		slots[i].fd = -1;
+
+	if (task->round->faults == FAULTS_TASKS)
+		faults_ask();
+
+	for (i = 0; i < CHANGES; i++) {
+		if (random_rarely(&task->random, 12))
+			process_start_and_kill(task);
+		else
+			slot_change(task, &slots[random_below(&task->random, SLOTS)]);
+		usleep(random_below(&task->random, 200000));
+	}
+
+	for (i = 0; i < SLOTS; i++)
+		slot_serve(task, &slots[i]);
+
+	return NULL;
+}
+
+/* What epoll knows it by is negative. */
+static void connection_watch(struct round *round, int fd, int how)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLONESHOT,
+		.data.fd = ~fd,
+	};
+
+	if (epoll_ctl(round->epoll, how, fd, &event))
+		close(fd);
+}
+
+/* All that's in the queue, for nobody tells twice. */
+static void accept_all(struct round *round, int listener)
+{
+	int fd;
+
+	for (;;) {
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			round_prepare(round, fd);
+			connection_watch(round, fd, EPOLL_CTL_ADD);
+			continue;
+		}
+
+		/* Without memory the connection stays in the queue. */
+		if (errno != ENOMEM && errno != ENOBUFS && errno != ENFILE &&
+		    errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+/* Sends the number back; the client closes first. */
+static void connection_answer(struct round *round, int fd)
+{
+	int number;
+
+	if (recv(fd, &number, sizeof(number), 0) == sizeof(number) &&
+	    send(fd, &number, sizeof(number), MSG_NOSIGNAL) == sizeof(number))
+		connection_watch(round, fd, EPOLL_CTL_MOD);
+	else
+		close(fd);
+}
+
+/* At times it's slow, so that there's a queue when its listener stops. */
+void *servers_serve(void *data)
+{
+	struct task *task = data;
+	struct round *round = task->round;
+	struct epoll_event event;
+
+	while (!__atomic_load_n(&round->over, __ATOMIC_RELAXED)) {
+		if (epoll_wait(round->epoll, &event, 1, 100) != 1)
+			continue;
+
+		if (event.data.fd < 0) {
+			connection_answer(round, ~event.data.fd);
+			continue;
+		}
+		if (random_below(&task->random, 2))
+			usleep(random_below(&task->random, 50000));
+		accept_all(round, event.data.fd);
+	}
+
+	return NULL;
+}
