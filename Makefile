@@ -32,6 +32,10 @@ SECONDS ?= 300
 torture: ## Everything at once, in the sanitizer kernel (SECONDS=, SEED=)
 	$(VM) --kernel=debug -- "$$(scripts/selftests)/torture" $(SECONDS) $(SEED)
 
+.PHONY: bench
+bench: ## Measure the module against mainline: a table and pictures
+	scripts/bench
+
 .PHONY: check
 check: ## The static checks of "make test" alone
 	scripts/check
