@@ -164,7 +164,7 @@ static int attach_any(struct random *random, int listener)
 }
 
 /* The lock keeps a listener of the group from being closed meanwhile. */
-static int group_attach(struct group *group, struct random *random, bool cancel)
+static int program_change(struct group *group, struct random *random, bool cancel)
 {
 	int ret = -1;
 
@@ -176,7 +176,7 @@ static int group_attach(struct group *group, struct random *random, bool cancel)
 	return ret;
 }
 
-static int group_detach(struct group *group)
+static int program_remove(struct group *group)
 {
 	int ret = -1;
 
@@ -197,7 +197,7 @@ static void change_program(struct task *task)
 	if (cancel)
 		hazard_begin(&group->hazard);
 
-	if (!group_attach(group, &task->random, cancel)) {
+	if (!program_change(group, &task->random, cancel)) {
 		round_count(round, COUNT_ATTACH);
 		pause_a_while(&task->random);
 	}
@@ -206,7 +206,7 @@ static void change_program(struct task *task)
 	if (!cancel && random_below(&task->random, 2))
 		return;
 
-	if (!group_detach(group))
+	if (!program_remove(group))
 		round_count(round, COUNT_DETACH);
 	else if (errno != ENOENT)
 		round_fail(round, "cannot detach a program: %s", strerror(errno));
