@@ -44,9 +44,10 @@
 #define TCP_DELACK_MAX_US	46
 #endif
 
-/* Whoever goes by hash alone gives each of two listeners some of them. */
 #define BALANCE	"net/ipv4/tcp_migrate_req_balance"
-#define CLIENTS	16
+
+/* Where settings don't count, each of two listeners gets half of them. */
+#define CLIENTS	6
 #define PEERS	4
 
 /* Its index, of which an option wants four bytes in network order. */
