@@ -147,7 +147,9 @@ TEST_F_TIMEOUT(exit_files, migrates_each_once, 300)
 
 	TH_LOG("%d connections were migrated %ld times",
 	       (int)ADDRESSES * CLIENTS, migrated);
-	EXPECT_EQ(ADDRESSES * CLIENTS, migrated);
+	EXPECT_LE(ADDRESSES * CLIENTS, migrated);
+	/* On a slow machine the peers' SYN+ACK timers have run as well. */
+	EXPECT_GE(ADDRESSES * CLIENTS + PEERS, migrated);
 }
 
 int main(int argc, char **argv)
