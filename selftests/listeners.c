@@ -81,6 +81,16 @@ int listener_open(const char *address)
 	return open_protocol(address, IPPROTO_TCP);
 }
 
+int listener_open_backlog(const char *address, int backlog)
+{
+	int fd = listener_open(address);
+
+	if (fd >= 0 && listen(fd, backlog))
+		return close_failed(fd);
+
+	return fd;
+}
+
 int listener_open_mptcp(const char *address)
 {
 	return open_protocol(address, IPPROTO_MPTCP);

@@ -41,6 +41,9 @@ struct listener {
 int listener_bind(const char *address);
 int listener_open(const char *address);
 
+/* One that takes up to @backlog connections, and one more. */
+int listener_open_backlog(const char *address, int backlog);
+
 /* One of MPTCP, which serves clients of TCP as well. */
 int listener_open_mptcp(const char *address);
 

@@ -10,8 +10,6 @@
  *  3. The first listener stops.
  *  4. Each connection is served, and each queue is as long as it should be.
  */
-#include <sys/socket.h>
-
 #include "kselftest_harness.h"
 
 #include "filters.h"
@@ -47,17 +45,10 @@ FIXTURE_TEARDOWN(sk_acceptq_is_full)
 {
 }
 
-static int open_with_backlog(int backlog)
-{
-	int fd = listener_open(TUN_IPV4);
-
-	return fd < 0 || listen(fd, backlog) ? -1 : fd;
-}
-
 /* A second listener of the group, with room for what it has, and no more. */
 static int open_full(int *client)
 {
-	int fd = open_with_backlog(0);
+	int fd = listener_open_backlog(TUN_IPV4, 0);
 
 	if (fd < 0 || group_steer(fd, 1))
 		return -1;
@@ -88,7 +79,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_what_has_room, 120)
 
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 	}
 
@@ -113,7 +104,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_the_last_place, 120)
 
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 	}
 
@@ -135,7 +126,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_goes_over_when_all_are_full, 120)
 
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 	}
 

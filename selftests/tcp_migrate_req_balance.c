@@ -10,8 +10,6 @@
  *  3. The first listener stops.
  *  4. The accept queues of the others are as long as they should be.
  */
-#include <sys/socket.h>
-
 #include "kselftest_harness.h"
 
 #include "filters.h"
@@ -42,13 +40,6 @@ FIXTURE_SETUP(tcp_migrate_req_balance)
 
 FIXTURE_TEARDOWN(tcp_migrate_req_balance)
 {
-}
-
-static int open_with_backlog(int backlog)
-{
-	int fd = listener_open(TUN_IPV4);
-
-	return fd < 0 || listen(fd, backlog) ? -1 : fd;
 }
 
 /* The accept queues of these, by how full each may be at @num of @den. */
@@ -88,7 +79,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, close_levels_idle_listeners, 120)
 
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 	}
 
@@ -106,7 +97,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, close_levels_busy_listeners, 120)
 	int client, i, j;
 
 	for (i = 0; i < (int)ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 		ASSERT_EQ(0, group_steer(to[i], i + 1));
 		for (j = 0; j < had[i]; j++) {
@@ -137,7 +128,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, close_of_one_at_a_time, 120)
 	size_t j;
 
 	for (j = 0; j < ARRAY_SIZE(to); j++) {
-		to[j] = open_with_backlog(backlogs[j]);
+		to[j] = listener_open_backlog(TUN_IPV4, backlogs[j]);
 		ASSERT_LE(0, to[j]);
 	}
 
@@ -164,7 +155,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, final_ack, 120)
 
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun, TUN_IPV4));
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 	}
 
@@ -184,7 +175,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, off, 120)
 	ASSERT_EQ(0, sysctl_write(BALANCE, "0"));
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = open_with_backlog(backlogs[i]);
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
 		ASSERT_LE(0, to[i]);
 	}
 
