@@ -110,7 +110,6 @@ impl QueueGuard<'_> {
     /// Exchanges the queue's requests, and with them its length.
     pub(super) fn swap(&mut self, list: RequestList) -> RequestList {
         let queue = self.0.queue;
-
         let (head, tail) = list.ends();
 
         // SAFETY: The lock protects the list and the backlog of a valid
@@ -134,7 +133,6 @@ impl QueueGuard<'_> {
     /// on it each.
     pub(super) fn append(&mut self, list: RequestList) {
         let queue = self.0.queue;
-
         let (head, tail) = list.ends();
 
         if list.is_empty() {
