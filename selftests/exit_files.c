@@ -108,20 +108,20 @@ FIXTURE_TEARDOWN(exit_files)
 }
 
 /* The other process gets its listeners, and the first one is killed. */
-static int take_over(FIXTURE_DATA(exit_files) *self)
+static int take_over(int *to, pid_t process)
 {
 	size_t i;
 
 	for (i = 0; i < ADDRESSES; i++) {
-		self->to[i] = listener_open(addresses[i]);
-		if (self->to[i] < 0)
+		to[i] = listener_open(addresses[i]);
+		if (to[i] < 0)
 			return -1;
 	}
 
-	if (kill(self->process, SIGKILL))
+	if (kill(process, SIGKILL))
 		return -1;
 
-	return waitpid(self->process, NULL, 0) == self->process ? 0 : -1;
+	return waitpid(process, NULL, 0) == process ? 0 : -1;
 }
 
 TEST_F_TIMEOUT(exit_files, loses_nothing, 300)
@@ -132,7 +132,7 @@ TEST_F_TIMEOUT(exit_files, loses_nothing, 300)
 
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
 				     addresses[PEERS_ADDRESS]));
-	ASSERT_EQ(0, take_over(self));
+	ASSERT_EQ(0, take_over(self->to, self->process));
 	for (i = 0; i < ADDRESSES; i++) {
 		memset(served, 0, sizeof(served));
 		for (j = 0; j < CLIENTS; j++) {
@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(exit_files, migrates_each_once, 300)
 {
 	long migrated;
 
-	ASSERT_EQ(0, take_over(self));
+	ASSERT_EQ(0, take_over(self->to, self->process));
 	migrated = counter_read(MIGRATE_SUCCESS);
 	TH_LOG("%d connections were migrated %ld times",
 	       (int)ADDRESSES * CLIENTS, migrated);
