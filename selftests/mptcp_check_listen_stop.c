@@ -5,9 +5,10 @@
  * and one of TCP clients of MPTCP that have met no other.
  *
  *  1. One listener; clients connect to it and send.
- *  2. Nobody accepts. Another listener joins the group, the first one stops.
- *  3. The other one accepts each connection, with what the client had sent, and
- *     the client has its answer.
+ *  2. Nobody accepts. Others join the group, the first one stops.
+ *  3. Another one accepts each connection, with what the client had sent, and
+ *     the client has its answer. One that is of MPTCP needs a listener of MPTCP;
+ *     without, the client is reset.
  */
 #include "kselftest_harness.h"
 
@@ -15,6 +16,10 @@
 #include "netns.h"
 
 #define CLIENTS	4
+#define OTHERS	3
+
+/* So many that by hash alone some of either kind have the same listener. */
+#define MIXED	16
 
 FIXTURE(mptcp_check_listen_stop) {
 	int clients[CLIENTS];
@@ -40,6 +45,20 @@ FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6) {
 	.from = listener_open_mptcp,
 	.to = listener_open_mptcp,
 	.connect = client_connect,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_of_mptcp) {
+	.address = "127.0.0.1",
+	.from = listener_open_mptcp,
+	.to = listener_open_mptcp,
+	.connect = client_connect_mptcp,
+};
+
+FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_of_mptcp) {
+	.address = "::1",
+	.from = listener_open_mptcp,
+	.to = listener_open_mptcp,
+	.connect = client_connect_mptcp,
 };
 
 FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_to_tcp) {
@@ -127,6 +146,98 @@ TEST_F_TIMEOUT(mptcp_check_listen_stop, migrates_again, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(last, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+FIXTURE(sk_is_mptcp) {
+	int clients[MIXED];
+	int tcp[OTHERS];
+	int from;
+};
+
+FIXTURE_VARIANT(sk_is_mptcp) {
+	const char *address;
+};
+
+FIXTURE_VARIANT_ADD(sk_is_mptcp, ipv4) {
+	.address = "127.0.0.1",
+};
+
+FIXTURE_VARIANT_ADD(sk_is_mptcp, ipv6) {
+	.address = "::1",
+};
+
+/* Every other client. */
+static bool is_mptcp(int client)
+{
+	return client % 2;
+}
+
+FIXTURE_SETUP(sk_is_mptcp)
+{
+	int i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open_mptcp(variant->address);
+	ASSERT_LE(0, self->from);
+	for (i = 0; i < MIXED; i++) {
+		self->clients[i] = is_mptcp(i) ?
+			client_connect_mptcp(variant->address, i) :
+			client_connect(variant->address, i);
+		ASSERT_LE(0, self->clients[i]);
+	}
+
+	for (i = 0; i < OTHERS; i++) {
+		self->tcp[i] = listener_open(variant->address);
+		ASSERT_LE(0, self->tcp[i]);
+	}
+}
+
+FIXTURE_TEARDOWN(sk_is_mptcp)
+{
+}
+
+static int serve_all(int listener)
+{
+	int count = 0;
+
+	while (!listener_idle(listener) && listener_serve(listener) >= 0)
+		count++;
+
+	return count;
+}
+
+TEST_F_TIMEOUT(sk_is_mptcp, one_of_many, 300)
+{
+	int to, i;
+
+	to = listener_open_mptcp(variant->address);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(MIXED, counter_read(MIGRATE_SUCCESS));
+
+	EXPECT_LE(MIXED / 2, serve_all(to));
+	for (i = 0; i < OTHERS; i++)
+		serve_all(self->tcp[i]);
+
+	EXPECT_EQ(MIXED, clients_served(self->clients, MIXED));
+}
+
+TEST_F_TIMEOUT(sk_is_mptcp, none, 300)
+{
+	int i;
+
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(MIXED / 2, counter_read(MIGRATE_SUCCESS));
+	EXPECT_EQ(MIXED / 2, counter_read(MIGRATE_FAILURE));
+
+	for (i = 0; i < OTHERS; i++)
+		serve_all(self->tcp[i]);
+
+	for (i = 0; i < MIXED; i++) {
+		EXPECT_TRUE(is_mptcp(i) ? client_reset(self->clients[i]) :
+					  client_served(self->clients[i], i));
+	}
 }
 
 int main(int argc, char **argv)
