@@ -114,7 +114,9 @@ int main(int argc, char **argv)
 	if (round == MAP_FAILED || admin_load_programs())
 		ksft_exit_fail_perror("cannot begin");
 
-	state_read(&before);
+	if (!state_read(&before))
+		ksft_exit_fail_msg("sockets of others come and go\n");
+
 	do {
 		round_plan(round, random, ksft_test_num());
 		run(round);

@@ -123,7 +123,7 @@ static bool state_same(const struct state *before, const struct state *now,
 	return ret;
 }
 
-void state_read(struct state *state)
+bool state_read(struct state *state)
 {
 	struct state last;
 	int waited;
@@ -133,9 +133,11 @@ void state_read(struct state *state)
 		last = *state;
 		usleep(1000000);
 		state_read_now(state);
-		if (state_same(&last, state, false))
-			break;
+		if (!state->orphans && state_same(&last, state, false))
+			return true;
 	}
+
+	return false;
 }
 
 bool state_returns(const struct state *before)

@@ -16,8 +16,8 @@ struct state {
 	long references;	/* on the module, -1 if it isn't loaded */
 };
 
-/* Once it's the same for a second. */
-void state_read(struct state *state);
+/* Waits until there are no orphans, and it's the same for a second. */
+bool state_read(struct state *state);
 
 /* Waits until it's that again; says what isn't. */
 bool state_returns(const struct state *before);
