@@ -21,6 +21,9 @@
 #define ROUNDS	40
 #define CLIENTS	64
 
+/* By how much later it is in the next round. */
+#define LATER_US	300
+
 /* What takes a program long enough to be met in the middle of it. */
 #define LONG	100000
 
@@ -187,11 +190,12 @@ static void *send_acks(void *peers)
 }
 
 /*
- * The listener stops when it has made a child, and before that is queued. It
- * keeps its port, without which there would be no child.
+ * The listener stops when it has made a child, and before that is queued; later
+ * in each round, as how long a final ACK takes isn't known. It keeps its port,
+ * without which there would be no child.
  */
 static bool stop_before_queued(struct __test_metadata *_metadata,
-			       struct scene *scene)
+			       struct scene *scene, int round)
 {
 	pthread_t sender;
 
@@ -204,6 +208,7 @@ static bool stop_before_queued(struct __test_metadata *_metadata,
 	while (!listener_queued(scene->from))
 		sched_yield();
 
+	usleep(round * LATER_US);
 	ASSERT_EQ(0, shutdown(scene->from, SHUT_RDWR));
 	ASSERT_EQ(0, pthread_join(sender, NULL));
 	EXPECT_TRUE(outcomes_agree());
@@ -214,7 +219,7 @@ TEST_F_TIMEOUT(tcp_migrate_late_outcomes, ack_over_backlog, 300)
 {
 	int round = 0;
 
-	while (!stop_before_queued(_metadata, &self->scene)) {
+	while (!stop_before_queued(_metadata, &self->scene, round)) {
 		ASSERT_GT(ROUNDS, ++round);
 		start_over(_metadata, &self->scene);
 	}
