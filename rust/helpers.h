@@ -118,8 +118,8 @@ bool rust_helper_child_ao_keys(const struct sock *child,
 bool rust_helper_ao_required(const struct sock *sk);
 
 /* What setsockopt() sets of a listener, by the names of the kernel's fields,
- * without their prefixes. What isn't configured, or isn't of the listener's
- * address family, is 0.
+ * without their prefixes. What isn't configured or in use, or isn't of the
+ * listener's address family, is 0. Sorted by size, so that there's no padding.
  */
 struct listener_values {
 	unsigned long congestion_control;
@@ -144,12 +144,12 @@ struct listener_values {
 	u32 tcp_tx_delay;
 	u32 local_port_range;
 	u32 frag_size;
+	u32 fastopen;
 	int bind_phc;
 	int rcvbuf;
 	int sndbuf;
 	int rcvlowat;
 	int peek_off;
-	int fastopen_max_qlen;
 	int linger2;
 	int uc_index;
 	int ucast_oif;
@@ -189,16 +189,15 @@ struct listener_values {
 	u8 srcprefs;
 };
 
-/* The same, and what is as long as it is. NULL is none. */
-struct listener_settings {
-	struct listener_values values;
-	const struct bpf_prog *filter;
-	const struct tcp_fastopen_context *fastopen_keys;
-	const struct ipv6_txoptions *options;
-};
+void rust_helper_listener_values_compare(const struct sock *a,
+					 const struct sock *b,
+					 struct listener_values *differences);
 
-void rust_helper_listener_settings_read(struct listener_settings *settings,
-					const struct sock *sk);
+/* What is as long as it is. NULL is none. */
+const struct bpf_prog *rust_helper_listener_filter(const struct sock *sk);
+const struct tcp_fastopen_context *
+rust_helper_listener_fastopen_keys(const struct sock *sk);
+const struct ipv6_txoptions *rust_helper_listener_options(const struct sock *sk);
 const void *rust_helper_bpf_prog_classic(const struct bpf_prog *prog,
 					 size_t *len);
 const void *rust_helper_fastopen_keys(const struct tcp_fastopen_context *ctx,

@@ -12,8 +12,7 @@ use crate::{
     },
     policy::outcome::{
         Outcome,
-        Path,
-        Tally, //
+        Path, //
     },
 };
 use kernel::{
@@ -78,21 +77,17 @@ fn text(name: &CStr) -> &str {
     name.to_str().unwrap_or_default()
 }
 
-/// Counts what became of connections of a namespace, here and in `TCPMigrateReq*`
-/// of `/proc/net/netstat`, so that the sums of both agree.
-pub(crate) fn count(namespace: &Namespace, path: Path, tally: &Tally) {
-    let counters = Counters::of(namespace);
-    let (migrated, failed) = tally.sums();
-
-    namespace.add_migrated(migrated);
-    namespace.add_failed(failed);
-    for outcome in Outcome::ALL {
-        if tally[outcome] > 0 {
-            counters
-                .counter(path, outcome)
-                .add(u64::from(tally[outcome]), Relaxed);
-        }
+/// Counts that `n` connections of a namespace had this outcome, here and in
+/// `TCPMigrateReq*` of `/proc/net/netstat`, so that the sums of both agree.
+pub(crate) fn count(namespace: &Namespace, path: Path, outcome: Outcome, n: u32) {
+    if outcome.is_success() {
+        namespace.add_migrated(n);
+    } else {
+        namespace.add_failed(n);
     }
+    Counters::of(namespace)
+        .counter(path, outcome)
+        .add(n.into(), Relaxed);
 }
 
 /// The counters exist while this does.

@@ -58,7 +58,9 @@ pub(super) fn listen_stop(closed: &Listener) {
             None => break,
         }
     }
-    stats::count(closed.namespace(), Path::Close, queue.tally());
+    for (outcome, n) in queue.tally().outcomes() {
+        stats::count(closed.namespace(), Path::Close, outcome, n);
+    }
 }
 
 /// Moves up to [`CHUNK`] requests from the front of `queue`, or says why the rest

@@ -15,8 +15,7 @@ use crate::{
     },
     policy::outcome::{
         Outcome,
-        Path,
-        Tally, //
+        Path, //
     },
     stats, //
 };
@@ -126,5 +125,5 @@ fn failed(
 }
 
 fn count(former: &Listener, path: Path, outcome: Outcome) {
-    stats::count(former.namespace(), path, &Tally::of(outcome, 1))
+    stats::count(former.namespace(), path, outcome, 1)
 }

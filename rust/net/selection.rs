@@ -86,26 +86,13 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Says of a listener whether it has the settings of the former, as far as that
-    /// has them yet, which are only read when it's asked.
-    fn matcher(&self) -> impl FnMut(&'a Listener) -> bool + 'a {
-        let (former, rcu) = (self.former(), self.rcu());
-        let is_stopping = self.is_stopping();
-        let mut settings = None;
+    /// Whether a listener has the settings of the former, as far as that has them
+    /// yet.
+    fn settings_match(&self, listener: &Listener) -> bool {
+        let remaining = !self.is_stopping();
 
-        move |listener| {
-            settings
-                .get_or_insert_with(|| {
-                    let settings = former.settings(rcu);
-
-                    if is_stopping {
-                        settings
-                    } else {
-                        settings.remaining()
-                    }
-                })
-                .match_those_of(listener, rcu)
-        }
+        self.former()
+            .settings_equal(listener, remaining, self.rcu())
     }
 
     /// Has `look` look at the group until it has found something, or seen no
@@ -155,7 +142,7 @@ impl<'a> Group<'a> {
                 group.len(),
                 preferences,
                 |i| group.candidate(i, &wanted, seen),
-                group.matcher(),
+                |listener| group.settings_match(listener),
             )?;
             let listener = chosen.listener.get();
 
@@ -199,7 +186,6 @@ impl<'a> Group<'a> {
             next: 0,
             has_room: false,
         };
-        let mut settings_match = self.matcher();
         // Those that stay come before those that don't, then those with room, and
         // then those with the same settings. When these have no room left, others
         // are looked for.
@@ -215,7 +201,7 @@ impl<'a> Group<'a> {
             if !beats(rank) {
                 continue;
             }
-            rank.2 = preferences.matching == Match::Any || settings_match(candidate.listener);
+            rank.2 = preferences.matching == Match::Any || self.settings_match(candidate.listener);
             if !rank.2 && (preferences.matching == Match::Require || !beats(rank)) {
                 continue;
             }

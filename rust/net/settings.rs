@@ -11,10 +11,12 @@
 use super::Listener;
 use crate::bindings;
 use core::{
-    marker::PhantomData,
-    mem::MaybeUninit,
-    ptr, //
-    slice,
+    mem::{
+        self,
+        MaybeUninit, //
+    },
+    ptr,
+    slice, //
 };
 use kernel::sync::rcu;
 
@@ -38,174 +40,173 @@ const FLAGS: usize = 1 << bindings::sock_flags_SOCK_URGINLINE
     | 1 << bindings::sock_flags_SOCK_RCVMARK
     | 1 << bindings::sock_flags_SOCK_RCVPRIORITY;
 
-/// The settings of a listener.
-///
-/// # Invariants
-///
-/// The pointers in `settings` were read in the RCU read section `'a`, and what
-/// they point to is freed a grace period after it has been replaced.
-pub(crate) struct Settings<'a> {
-    settings: bindings::listener_settings,
-    /// Whether the listener may have forgotten some.
-    remaining: bool,
-    _rcu: PhantomData<&'a rcu::Guard>,
+/// What values are compared as, all at once: most listeners of a group are alike.
+type Words = [u64; mem::size_of::<bindings::listener_values>() / mem::size_of::<u64>()];
+
+const ALL: bindings::listener_values = {
+    let all: Words = [u64::MAX; _];
+
+    // SAFETY: As large; integers, without padding, which have any bits.
+    unsafe { mem::transmute(all) }
+};
+
+/// The bits of values that are settings.
+const COMPLETE: bindings::listener_values = bindings::listener_values {
+    flags: FLAGS,
+    userlocks: bindings::SOCK_BUF_LOCK_MASK as u8,
+    // A push that has been asked for is no setting.
+    nonagle: (bindings::TCP_NAGLE_OFF | bindings::TCP_NAGLE_CORK) as u8,
+    ..ALL
+};
+
+/// Those without what the kernel forgets when a listener stops: in
+/// `tcp_disconnect()`, or as it destroys a socket that was closed.
+const REMAINING: bindings::listener_values = bindings::listener_values {
+    user_mss: 0,
+    window_clamp: 0,
+    rto_min: 0,
+    delack_max: 0,
+    in_pingpong_mode: 0,
+    peek_off: 0,
+    has_policy: [0; 2],
+    ..COMPLETE
+};
+
+fn words(values: &bindings::listener_values) -> &Words {
+    // SAFETY: As large, and aligned as its first field, which is a word. There's no
+    // padding.
+    unsafe { &*ptr::from_ref(values).cast() }
 }
 
 impl Listener {
-    /// The listener's settings.
+    /// Whether another listener, of the same address family, has the same settings.
     ///
     /// Those of a listener that has stopped are complete until `listen_stop()`
-    /// returns; [`Settings::remaining`] is for afterwards.
-    pub(crate) fn settings<'a>(&'a self, _rcu: &'a rcu::Guard) -> Settings<'a> {
-        let mut settings = MaybeUninit::uninit();
+    /// returns; only the `remaining` ones can be compared afterwards.
+    pub(super) fn settings_equal(
+        &self,
+        other: &Listener,
+        remaining: bool,
+        rcu: &rcu::Guard,
+    ) -> bool {
+        let mask = if remaining { &REMAINING } else { &COMPLETE };
 
-        // SAFETY: Valid by the type invariant, in an RCU read section; all of the
-        // settings are written.
-        let settings = unsafe {
-            bindings::listener_settings_read(settings.as_mut_ptr(), self.as_raw());
-            settings.assume_init()
+        self.values_equal(other, mask)
+            && self.filters_equal(other, rcu)
+            && (remaining || self.fastopen_keys_equal(other, rcu))
+            && self.options_equal(other, rcu)
+    }
+
+    fn values_equal(&self, other: &Listener, mask: &bindings::listener_values) -> bool {
+        let mut differences = MaybeUninit::uninit();
+
+        // SAFETY: Both are valid by the type invariant; all is written.
+        let differences = unsafe {
+            bindings::listener_values_compare(
+                self.as_raw(),
+                other.as_raw(),
+                differences.as_mut_ptr(),
+            );
+            differences.assume_init_ref()
         };
-        // INVARIANT: Read just now.
-        let mut settings = Settings {
-            settings,
-            remaining: false,
-            _rcu: PhantomData,
-        };
+        let differences = words(differences).iter().zip(words(mask));
 
-        settings.ignore_without_effect();
-        settings
-    }
-}
-
-impl<'a> Settings<'a> {
-    /// Leaves out what makes no difference to a connection.
-    fn ignore_without_effect(&mut self) {
-        let values = &mut self.settings.values;
-
-        values.flags &= FLAGS;
-        values.userlocks &= bindings::SOCK_BUF_LOCK_MASK as u8;
-        // A push that has been asked for is no setting.
-        values.nonagle &= (bindings::TCP_NAGLE_OFF | bindings::TCP_NAGLE_CORK) as u8;
-        // The limit is the listener's, as its backlog is.
-        values.fastopen_max_qlen = (values.fastopen_max_qlen != 0).into();
-
-        if u32::from(values.userlocks) & bindings::SOCK_RCVBUF_LOCK == 0 {
-            values.rcvbuf = 0;
-        }
-        if u32::from(values.userlocks) & bindings::SOCK_SNDBUF_LOCK == 0 {
-            values.sndbuf = 0;
-        }
-        if values.flags & 1 << bindings::sock_flags_SOCK_LINGER == 0 {
-            values.lingertime = 0;
-        }
-        if values.fastopen_max_qlen == 0 {
-            self.settings.fastopen_keys = ptr::null();
-        }
-    }
-
-    /// Leaves out what the kernel forgets when a listener stops: in
-    /// `tcp_disconnect()`, or as it destroys a socket that was closed.
-    pub(crate) fn remaining(mut self) -> Self {
-        let values = &mut self.settings.values;
-
-        values.user_mss = 0;
-        values.window_clamp = 0;
-        values.rto_min = 0;
-        values.delack_max = 0;
-        values.in_pingpong_mode = 0;
-        values.peek_off = 0;
-        values.has_policy = [0; 2];
-        self.settings.fastopen_keys = ptr::null();
-        self.remaining = true;
-        self
-    }
-
-    /// Whether a listener has the same settings.
-    pub(crate) fn match_those_of(&self, listener: &Listener, rcu: &rcu::Guard) -> bool {
-        let settings = listener.settings(rcu);
-
-        if self.remaining {
-            self.equal(&settings.remaining())
-        } else {
-            self.equal(&settings)
-        }
-    }
-
-    fn equal(&self, other: &Settings<'_>) -> bool {
-        self.settings.values == other.settings.values
-            && self.filter_equals(other)
-            && self.fastopen_keys_equal(other)
-            && self.options_equal(other)
+        differences.fold(0, |any, (bits, mask)| any | (bits & mask)) == 0
     }
 
     /// Classic BPF is the same if its instructions are. Other programs may have
     /// maps of their own, and are the same only if they are one.
-    fn filter_equals(&self, other: &Settings<'_>) -> bool {
-        let (a, b) = (self.settings.filter, other.settings.filter);
+    fn filters_equal(&self, other: &Listener, rcu: &rcu::Guard) -> bool {
+        let (a, b) = (self.filter(), other.filter());
 
-        if a == b {
-            return true;
-        }
-        match (self.classic_filter(), other.classic_filter()) {
-            (Some(a), Some(b)) => a == b,
-            _ => false,
-        }
+        a == b
+            // SAFETY: Read in the read section of `rcu`.
+            || match unsafe { (instructions(a, rcu), instructions(b, rcu)) } {
+                (Some(a), Some(b)) => a == b,
+                _ => false,
+            }
     }
 
-    fn classic_filter(&self) -> Option<&[u8]> {
-        let filter = self.settings.filter;
-        let mut len = 0;
-
-        if filter.is_null() {
-            return None;
-        }
-        // SAFETY: Valid by the type invariant, and never changed.
-        unsafe {
-            let instructions = bindings::bpf_prog_classic(filter, &mut len);
-
-            (!instructions.is_null()).then(|| slice::from_raw_parts(instructions.cast(), len))
-        }
+    fn filter(&self) -> *const bindings::bpf_prog {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::listener_filter(self.as_raw()) }
     }
 
-    fn fastopen_keys_equal(&self, other: &Settings<'_>) -> bool {
-        self.settings.fastopen_keys == other.settings.fastopen_keys
-            || self.fastopen_keys() == other.fastopen_keys()
+    fn fastopen_keys_equal(&self, other: &Listener, rcu: &rcu::Guard) -> bool {
+        let (a, b) = [self, other]
+            // SAFETY: Valid by the type invariant.
+            .map(|listener| unsafe { bindings::listener_fastopen_keys(listener.as_raw()) })
+            .into();
+
+        // SAFETY: Read in the read section of `rcu`.
+        a == b || unsafe { key_bytes(a, rcu) == key_bytes(b, rcu) }
     }
 
-    fn fastopen_keys(&self) -> &[u8] {
-        let keys = self.settings.fastopen_keys;
-        let mut len = 0;
+    fn options_equal(&self, other: &Listener, rcu: &rcu::Guard) -> bool {
+        let (a, b) = [self, other]
+            // SAFETY: Valid by the type invariant.
+            .map(|listener| unsafe { bindings::listener_options(listener.as_raw()) })
+            .into();
 
-        if keys.is_null() {
-            return &[];
-        }
-        // SAFETY: Valid by the type invariant, and never changed.
-        unsafe { slice::from_raw_parts(bindings::fastopen_keys(keys, &mut len).cast(), len) }
+        // SAFETY: Read in the read section of `rcu`.
+        a == b || unsafe { headers(a, rcu) == headers(b, rcu) }
     }
+}
 
-    fn options_equal(&self, other: &Settings<'_>) -> bool {
-        self.settings.options == other.settings.options || self.options() == other.options()
+/// The instructions of a program of classic BPF.
+///
+/// # Safety
+///
+/// `prog` must be null, or have been read in the read section of `rcu`.
+unsafe fn instructions(prog: *const bindings::bpf_prog, _rcu: &rcu::Guard) -> Option<&[u8]> {
+    let mut len = 0;
+
+    if prog.is_null() {
+        return None;
     }
+    // SAFETY: Freed a grace period after it has been replaced, and never changed.
+    unsafe {
+        let instructions = bindings::bpf_prog_classic(prog, &mut len);
 
-    /// The IPv6 extension headers of outgoing packets, without their first byte,
-    /// the next header, which each packet has its own.
-    fn options(&self) -> [&[u8]; 4] {
-        let options = self.settings.options;
+        (!instructions.is_null()).then(|| slice::from_raw_parts(instructions.cast(), len))
+    }
+}
 
-        if options.is_null() {
-            return [&[]; 4];
-        }
-        // SAFETY: Valid by the type invariant, as is what it points to; never
-        // changed. A routing header begins as the other ones do.
-        unsafe {
-            [
-                (*options).hopopt,
-                (*options).dst0opt,
-                (*options).srcrt.cast(),
-                (*options).dst1opt,
-            ]
-            .map(|header| option_bytes(header))
-        }
+/// The bytes of Fast Open keys; none for null.
+///
+/// # Safety
+///
+/// `keys` must be null, or have been read in the read section of `rcu`.
+unsafe fn key_bytes(keys: *const bindings::tcp_fastopen_context, _rcu: &rcu::Guard) -> &[u8] {
+    let mut len = 0;
+
+    if keys.is_null() {
+        return &[];
+    }
+    // SAFETY: Freed a grace period after they have been replaced, and never changed.
+    unsafe { slice::from_raw_parts(bindings::fastopen_keys(keys, &mut len).cast(), len) }
+}
+
+/// The IPv6 extension headers of outgoing packets, without their first byte, the
+/// next header, which each packet has its own.
+///
+/// # Safety
+///
+/// `options` must be null, or have been read in the read section of `rcu`.
+unsafe fn headers(options: *const bindings::ipv6_txoptions, _rcu: &rcu::Guard) -> [&[u8]; 4] {
+    if options.is_null() {
+        return [&[]; 4];
+    }
+    // SAFETY: Freed, with what they point to, a grace period after they have been
+    // replaced, and never changed. A routing header begins as the other ones do.
+    unsafe {
+        [
+            (*options).hopopt,
+            (*options).dst0opt,
+            (*options).srcrt.cast(),
+            (*options).dst1opt,
+        ]
+        .map(|header| option_bytes(header))
     }
 }
 
