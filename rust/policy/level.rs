@@ -48,6 +48,11 @@ impl Level {
         self.capacity.saturating_sub(self.len)
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
     /// Whether there may be no more.
     pub(crate) fn is_full(self) -> bool {
         self.room() == 0

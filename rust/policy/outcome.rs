@@ -103,7 +103,9 @@ impl Tally {
 
     /// The outcomes that there were, and how many connections had each.
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u32)> + '_ {
-        Outcome::ALL.into_iter().zip(self.0).filter(|&(_, n)| n > 0)
+        let all = Outcome::ALL.iter().zip(&self.0);
+
+        all.map(|(&outcome, &n)| (outcome, n)).filter(|&(_, n)| n > 0)
     }
 }
 

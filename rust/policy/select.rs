@@ -64,7 +64,8 @@ impl<T> Candidate<T> {
         }
     }
 
-    /// Whether no other can be better, if its settings match, than by more room.
+    /// Whether no other can be better, if its settings match, than by a shorter
+    /// queue.
     fn is_good(&self) -> bool {
         self.first_of_all() == (true, true) && self.on_cpu
     }
@@ -75,7 +76,7 @@ impl<T> Candidate<T> {
 ///
 /// Who stays is preferred, then who has room, whose settings match, and who is on
 /// the CPU; among equals the first, or with [`Preferences::balance`] the one of the
-/// first [`COMPARED`] whose queue is the least full. Whether the settings of a
+/// first [`COMPARED`] whose queue is the least full; an empty one ends the search. Whether the settings of a
 /// listener `matches` is only asked where it makes a difference.
 pub(crate) fn select<T: Copy>(
     hash: u32,
@@ -90,7 +91,11 @@ pub(crate) fn select<T: Copy>(
     let mut matches = |listener| matching == Match::Any || matches(listener);
 
     for (seen, i) in (0..n).zip(round(hash, n)) {
-        if seen >= enough {
+        if seen >= enough
+            || best
+                .as_ref()
+                .is_some_and(|best| best.candidate.level.is_empty())
+        {
             let good = best.as_mut().is_some_and(|best| {
                 best.candidate.is_good()
                     && *best
@@ -358,5 +363,23 @@ mod tests {
         select(0, 1, BY_ROOM, probe, &mut matches);
         select(0, 64, BY_ROOM, probe, &mut matches);
         assert_eq!(compared, 1);
+    }
+
+    #[test]
+    fn looks_no_further_than_at_an_empty_queue() {
+        let mut looks = 0;
+        let probe = |i| {
+            looks += 1;
+            Some(Candidate {
+                listener: i,
+                stays: true,
+                level: Level::new(u32::from(3_u16.saturating_sub(i)), 9),
+                on_cpu: true,
+            })
+        };
+
+        let best = select(0, 64, BY_ROOM, probe, |_| true);
+        assert_eq!(best.map(|best| best.listener), Some(3));
+        assert_eq!(looks, 4);
     }
 }
