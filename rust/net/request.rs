@@ -146,9 +146,12 @@ impl<'a> ExpiringRequest<'a> {
             bindings::reqsk_refcnt_set(nreq, 3);
         }
 
+        // Whether the timer's reference is this function's to put.
+        let mut unarmed = true;
+
         // SAFETY: As above. Both are valid and have the same hash, and the new
         // one isn't hashed. The timer is armed before it is: who finds it there
-        // deletes its timer.
+        // deletes its timer, and puts that reference.
         let outcome = unsafe {
             if resend && !bindings::reqsk_rtx_synack(listener.as_raw(), nreq) {
                 Outcome::Unanswered
@@ -159,7 +162,8 @@ impl<'a> ExpiringRequest<'a> {
                 if bindings::inet_ehash_insert(nreq.cast(), req.cast(), ptr::null_mut()) {
                     Outcome::Migrated
                 } else {
-                    bindings::reqsk_timer_delete(nreq);
+                    // A lookup that came by its memory may have found it as well.
+                    unarmed = bindings::reqsk_timer_delete(nreq);
                     bindings::reqsk_queue_uncharge(queue, nreq);
                     Outcome::LostRace
                 }
@@ -171,7 +175,7 @@ impl<'a> ExpiringRequest<'a> {
         // and it owned what both point to; otherwise the old one still does, or
         // its child. The timer is pinned to this CPU, which is in a timer, so
         // that it hasn't run, and its reference is put here if it was deleted
-        // or not armed, as is what would have been ehash's.
+        // here or not armed; what would have been ehash's is put in any case.
         unsafe {
             if outcome.is_success() {
                 let former = *rsk_listener(req);
@@ -180,7 +184,9 @@ impl<'a> ExpiringRequest<'a> {
                 bindings::reqsk_disown(req);
             } else {
                 bindings::reqsk_disown(nreq);
-                bindings::reqsk_put(nreq);
+                if unarmed {
+                    bindings::reqsk_put(nreq);
+                }
                 bindings::reqsk_put(nreq);
             }
             bindings::reqsk_put(nreq);
