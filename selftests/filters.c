@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -52,6 +53,17 @@ int filter_attach_slow(int fd, const struct sock_filter *code, size_t count)
 
 	filter[i] = pass;
 	return filter_attach(fd, filter, i + 1);
+}
+
+int filter_slow_final_acks(int fd)
+{
+	static const struct sock_filter only_acks[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_ACK, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, -1),
+	};
+
+	return filter_attach_slow(fd, only_acks, ARRAY_SIZE(only_acks));
 }
 
 int watch_slowly(void)

@@ -20,6 +20,9 @@ int filter_attach(int fd, const struct sock_filter *code, size_t count);
  */
 int filter_attach_slow(int fd, const struct sock_filter *code, size_t count);
 
+/* The same between the lookup of a final ACK and the rest. */
+int filter_slow_final_acks(int fd);
+
 /* Someone who looks at each segment that is sent, and takes long to do so. */
 int watch_slowly(void);
 

@@ -76,18 +76,6 @@ FIXTURE_TEARDOWN(tcp_close)
 {
 }
 
-/* Takes its time over final ACKs, between the lookup and the rest. */
-static int slow_down_final_acks(int fd)
-{
-	static const struct sock_filter only_acks[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_ACK, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, -1),
-	};
-
-	return filter_attach_slow(fd, only_acks, ARRAY_SIZE(only_acks));
-}
-
 static void *send_acks(void *data)
 {
 	struct sender *sender = data;
@@ -111,7 +99,7 @@ TEST_F_TIMEOUT(tcp_close, loses_nothing, 300)
 	ASSERT_LE(0, to.fd);
 	for (round = 0; round < ROUNDS; round++) {
 		from = to;
-		ASSERT_EQ(0, slow_down_final_acks(from.fd));
+		ASSERT_EQ(0, filter_slow_final_acks(from.fd));
 		for (i = 0; i < PEERS; i++) {
 			peer = &sender->peers[i];
 			peer_init(peer, &self->tun, variant->local,

@@ -171,18 +171,6 @@ TEST_F_TIMEOUT(tcp_migrate_late_outcomes, timer_lost_race, 300)
 	EXPECT_LE(RACERS, outcomes_sum(true));
 }
 
-/* Takes its time over final ACKs, between the lookup and the rest. */
-static int slow_down_final_acks(int fd)
-{
-	static const struct sock_filter only_acks[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_ACK, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, -1),
-	};
-
-	return filter_attach_slow(fd, only_acks, ARRAY_SIZE(only_acks));
-}
-
 static void *send_acks(void *peers)
 {
 	peers_ack(peers, RACERS);
@@ -201,7 +189,7 @@ static bool stop_before_queued(struct __test_metadata *_metadata,
 
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
 	open_full(_metadata, scene);
-	ASSERT_EQ(0, slow_down_final_acks(scene->from));
+	ASSERT_EQ(0, filter_slow_final_acks(scene->from));
 	ASSERT_EQ(RACERS, peers_begin(scene->peers, RACERS, &scene->tun,
 				      TUN_IPV4));
 	ASSERT_EQ(0, pthread_create(&sender, NULL, send_acks, scene->peers));
