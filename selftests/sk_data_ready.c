@@ -8,14 +8,18 @@
  *  3. The first listener stops.
  *  4. Whoever waited wakes up and accepts.
  */
+#include <fcntl.h>
 #include <liburing.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
 
+#include "filters.h"
 #include "listeners.h"
 #include "netns.h"
 #include "patience.h"
@@ -23,6 +27,10 @@
 
 #define CLIENTS	8
 #define ROUNDS	100
+
+/* How often a listener stops late, and by how much later each time. */
+#define LATE_STOPS	40
+#define LATER_US	50
 
 struct waiter {
 	pthread_t thread;
@@ -342,6 +350,27 @@ TEST_F_TIMEOUT(sk_data_ready, io_uring_multishot_accept, 300)
 	EXPECT_EQ(CLIENTS, i);
 }
 
+/* Real-time signals are queued: as many as there are connections. */
+TEST_F_TIMEOUT(sk_data_ready, signals, 300)
+{
+	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
+	const struct timespec now = {};
+	sigset_t signals;
+	int i;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGRTMIN);
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &signals, NULL));
+	ASSERT_EQ(0, fcntl(self->to, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(self->to, F_SETSIG, SIGRTMIN));
+	ASSERT_EQ(0, fcntl(self->to, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, close(self->from));
+	for (i = 0; i < CLIENTS; i++)
+		ASSERT_EQ(SIGRTMIN, sigtimedwait(&signals, NULL, &patience));
+
+	EXPECT_EQ(-1, sigtimedwait(&signals, NULL, &now));
+}
+
 static void *stop(void *listener)
 {
 	close(*(int *)listener);
@@ -396,6 +425,65 @@ TEST_F_TIMEOUT(sk_data_ready, accept_after_final_ack, 300)
 	ASSERT_EQ(0, peer_ack(&peer));
 	ASSERT_TRUE(waiter_end(waiter));
 	EXPECT_EQ(1, waiter->accepted);
+}
+
+struct late_ack {
+	pthread_t thread;
+	struct peer peer;
+	bool begun;
+};
+
+static void *send_ack(void *data)
+{
+	struct late_ack *ack = data;
+
+	__atomic_store_n(&ack->begun, true, __ATOMIC_RELEASE);
+	peer_ack(&ack->peer);
+	return NULL;
+}
+
+/*
+ * The listener stops when the final ACK has found it, and before the child is
+ * queued; or a little earlier or later. Another one has the child then, which
+ * the kernel hasn't chosen and doesn't wake.
+ */
+TEST_F_TIMEOUT(sk_data_ready, accept_after_late_stop, 300)
+{
+	struct waiter *waiter = &self->waiters[0];
+	struct late_ack ack;
+	struct tun tun;
+	int i;
+
+	ASSERT_EQ(0, tun_open(&tun));
+	waiter->wanted = 1;
+	for (i = 0; i < LATE_STOPS; i++) {
+		self->from = listener_open(TUN_IPV4);
+		ASSERT_LE(0, self->from);
+		ASSERT_EQ(0, filter_slow_final_acks(self->from));
+		peer_init(&ack.peer, &tun, TUN_IPV4, 10000 + i);
+		ASSERT_EQ(0, peer_syn(&ack.peer));
+		ASSERT_TRUE(peer_synack(&ack.peer));
+
+		self->to = listener_open(TUN_IPV4);
+		ASSERT_LE(0, self->to);
+		waiter->listener = self->to;
+		waiter->accepted = 0;
+		waiter->tid = 0;
+		ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
+
+		ack.begun = false;
+		ASSERT_EQ(0, pthread_create(&ack.thread, NULL, send_ack, &ack));
+		while (!__atomic_load_n(&ack.begun, __ATOMIC_ACQUIRE))
+			sched_yield();
+
+		usleep(i * LATER_US);
+		ASSERT_EQ(0, shutdown(self->from, SHUT_RDWR));
+		ASSERT_EQ(0, pthread_join(ack.thread, NULL));
+		ASSERT_TRUE(waiter_end(waiter));
+		EXPECT_EQ(1, waiter->accepted);
+		ASSERT_EQ(0, close(self->from));
+		ASSERT_EQ(0, close(self->to));
+	}
 }
 
 int main(int argc, char **argv)
