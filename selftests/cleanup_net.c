@@ -13,6 +13,7 @@
  * A device in the namespace goes with it, and its peer goes with that.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -28,6 +29,8 @@
 #define CLIENTS	4
 #define PEERS	8
 #define HALF	(PEERS / 2)
+#define LISTENERS	16
+#define ROUNDS	40
 
 struct sockets {
 	int clients[CLIENTS];
@@ -157,6 +160,44 @@ static int open_sockets_elsewhere(struct sockets *sockets, const char *address)
 	return process_kill(pid) ? -1 : ret;
 }
 
+static void *stop_all(void *data)
+{
+	const int *listeners = data;
+	int i;
+
+	for (i = LISTENERS - 1; i >= 0; i--)
+		close(listeners[i]);
+
+	return NULL;
+}
+
+/*
+ * Those that are to share the queue of a listener stop while it does: some have
+ * been given their part by then, and won't take it.
+ */
+static int stop_together(const char *address)
+{
+	int listeners[LISTENERS], clients[LISTENERS];
+	pthread_t thread;
+	int from, i;
+
+	from = listener_open(address);
+	if (clients_connect(clients, LISTENERS, address) != LISTENERS)
+		return -1;
+
+	for (i = 0; i < LISTENERS; i++)
+		listeners[i] = listener_open(address);
+
+	if (pthread_create(&thread, NULL, stop_all, listeners) ||
+	    close(from) || pthread_join(thread, NULL))
+		return -1;
+
+	for (i = 0; i < LISTENERS; i++)
+		close(clients[i]);
+
+	return 0;
+}
+
 FIXTURE_SETUP(cleanup_net)
 {
 	ASSERT_EQ(0, netns_enter());
@@ -203,6 +244,29 @@ TEST_F_TIMEOUT(cleanup_net, sockets_are_elsewhere, 300)
 
 	ASSERT_TRUE(netns_tied(TIE));
 	close_sockets(sockets);
+	EXPECT_TRUE(netns_gone(TIE));
+}
+
+/* No reference is left on those that didn't take their part. */
+TEST_F_TIMEOUT(cleanup_net, listeners_stop_together, 300)
+{
+	pid_t pid = process_start(NULL, NULL);
+	int here, there, i;
+
+	ASSERT_LE(0, pid);
+	ASSERT_EQ(0, netns_tie(TIE, pid));
+	here = netns_of(getpid());
+	there = netns_of(pid);
+	ASSERT_EQ(0, setns(there, CLONE_NEWNET));
+	ASSERT_EQ(0, tun_open(&self->sockets.tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	for (i = 0; i < ROUNDS; i++)
+		ASSERT_EQ(0, stop_together(variant->address));
+
+	ASSERT_EQ(0, setns(here, CLONE_NEWNET));
+	ASSERT_EQ(0, close(there));
+	ASSERT_EQ(0, close(self->sockets.tun.fd));
+	ASSERT_EQ(0, process_kill(pid));
 	EXPECT_TRUE(netns_gone(TIE));
 }
 
