@@ -30,7 +30,7 @@
 #define PEERS	8
 #define HALF	(PEERS / 2)
 #define LISTENERS	16
-#define ROUNDS	40
+#define ROUNDS	20
 
 struct sockets {
 	int clients[CLIENTS];
