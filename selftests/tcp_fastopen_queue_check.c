@@ -195,6 +195,49 @@ TEST_F_TIMEOUT(tcp_fastopen_queue_check, accepted_before_the_stop, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
+/*
+ * listen() forgets how many requests are pending. Those that were accepted before
+ * are uncharged later, so that as many new ones seem to be none.
+ */
+TEST_F_TIMEOUT(tcp_fastopen_queue_check, limit_after_listen, 300)
+{
+	struct peer more[PEERS], full;
+	int to, connection, i;
+
+	fill(_metadata, self->peers, &self->tun, variant->address);
+	for (i = 0; i < PEERS; i++) {
+		connection = listener_accept(self->from);
+		ASSERT_LE(0, connection);
+	}
+
+	ASSERT_EQ(0, shutdown(self->from, SHUT_RDWR));
+	ASSERT_EQ(0, listener_restart(self->from));
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+
+	for (i = 0; i < PEERS; i++) {
+		peer_init(&more[i], &self->tun, variant->address,
+			  MORE_PORTS + i);
+		ASSERT_TRUE(peer_fastopen(&more[i]));
+	}
+
+	/* More than are moved one by one. */
+	peer_init(&full, &self->tun, variant->address, MORE_PORTS + PEERS);
+	ASSERT_EQ(0, peer_syn(&full));
+	ASSERT_TRUE(peer_synack(&full));
+	ASSERT_EQ(0, peer_ack(&full));
+
+	to = open_listener(variant->address);
+	ASSERT_LE(0, to);
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(PEERS + 1, counter_read(MIGRATE_SUCCESS));
+	expect_room(_metadata, 0, &self->tun, variant->address,
+		    MORE_PORTS + PEERS + 1);
+
+	ASSERT_EQ(PEERS, peers_ack(more, PEERS));
+	expect_room(_metadata, PEERS, &self->tun, variant->address,
+		    MORE_PORTS + PEERS + 2);
+}
+
 /* Without @cookie it asks for one. */
 static void cookie_fill(struct peer *peer, const __u8 *cookie)
 {

@@ -186,15 +186,14 @@ impl<'a> TakenQueue<'a> {
         let left = queue.lock().swap(RequestList::new());
 
         // INVARIANT: What is queued on a listener names it and owns a reference,
-        // or was made from a SYN cookie. A Fast Open request has been charged
-        // before it was queued, and that was seen under the lock; it's uncharged
-        // when it becomes another.
+        // or was made from a SYN cookie. Where a Fast Open request was queued, that
+        // it was admitted was seen under the lock.
         Self {
             former,
             left,
             kept: RequestList::new(),
             sent: 0,
-            has_fast_open: queue.fast_open_len() != 0,
+            has_fast_open: queue.may_have_fast_open(),
             tally: Tally::default(),
         }
     }

@@ -90,11 +90,17 @@ impl<'a> AcceptQueue<'a> {
         Level::new(self.len(), max)
     }
 
-    /// How many Fast Open requests are charged to it.
-    pub(super) fn fast_open_len(&self) -> i32 {
+    /// Whether there may be Fast Open requests: it admits some, or is charged for
+    /// some. The number that it's charged for isn't enough: `listen()` sets it to
+    /// 0, and what was accepted before and completes its handshake later is
+    /// subtracted all the same.
+    pub(super) fn may_have_fast_open(&self) -> bool {
         // SAFETY: A listener's queue is valid, by the type invariants. Others may
-        // change the length.
-        unsafe { ptr::addr_of!((*self.queue).fastopenq.qlen).read_volatile() }
+        // change both.
+        unsafe {
+            ptr::addr_of!((*self.queue).fastopenq.max_qlen).read_volatile() != 0
+                || ptr::addr_of!((*self.queue).fastopenq.qlen).read_volatile() != 0
+        }
     }
 
     pub(super) fn lock(&'a self) -> QueueGuard<'a> {
