@@ -96,9 +96,12 @@ impl Connection<'_> {
     /// MPTCP knows what to do with connections of TCP alone. Any other protocol
     /// on top of TCP is expected by who accepts a connection, or isn't. The child
     /// of a request has that of the listener that makes it.
+    ///
+    /// A child that seems to be of MPTCP without that protocol was copied from a
+    /// listener that was being destroyed, whose connection it would be taken for.
     fn protocol_fits(&self, to: &Listener) -> bool {
         if to.is_mptcp() {
-            self.is_mptcp() || self.is_request() || self.ulp().is_null()
+            self.is_request() || self.is_mptcp() != self.ulp().is_null()
         } else {
             !self.is_mptcp() && (self.is_request() || self.ulp() == to.ulp())
         }
