@@ -105,7 +105,8 @@ impl Tally {
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u32)> + '_ {
         let all = Outcome::ALL.iter().zip(&self.0);
 
-        all.map(|(&outcome, &n)| (outcome, n)).filter(|&(_, n)| n > 0)
+        all.map(|(&outcome, &n)| (outcome, n))
+            .filter(|&(_, n)| n > 0)
     }
 }
 
