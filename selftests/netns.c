@@ -50,10 +50,15 @@ void netns_require_migration(void)
 		ksft_exit_fail_perror("TCP_MIGRATE_KO");
 }
 
+bool netns_has_module(void)
+{
+	return !access("/proc/sys/" MIGRATE_REQ_MATCH, F_OK);
+}
+
 void netns_require_module(void)
 {
 	netns_require_migration();
-	if (access("/proc/sys/" MIGRATE_REQ_MATCH, F_OK))
+	if (!netns_has_module())
 		ksft_exit_skip("the migration is mainline's\n");
 }
 

@@ -22,6 +22,9 @@ int module_load(const char *parameters);
  */
 void netns_require_migration(void);
 
+/* Whether it's the module's migration. */
+bool netns_has_module(void);
+
 /* The same for what mainline's migration hasn't got. */
 void netns_require_module(void);
 
