@@ -48,7 +48,7 @@ static void describe(const struct round *round, char *text, size_t size)
 		 round->reloads ? ", reloads" : "",
 		 round->toggles ? ", toggles" : "",
 		 round->cancels ? ", cancels" : "",
-		 round->empties ? ", empties" : "", faults[round->faults],
+		 round->empties ? ", empties" : "", faults[round->had_faults],
 		 round->counts[COUNT_SERVED], round->counts[COUNT_REFUSED],
 		 round->counts[COUNT_MIGRATED]);
 }

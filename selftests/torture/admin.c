@@ -111,16 +111,15 @@ static void module_out(struct round *round)
 
 static void module_in(struct round *round, const char *parameters)
 {
-	int tries;
-
-	for (tries = 0; module_load(parameters); tries++) {
-		if (!round->faults || tries == 100) {
-			round_fail(round, "cannot load the module: %s",
-				   strerror(errno));
-			return;
-		}
-	}
-	round_count(round, COUNT_LOAD);
+	/* It takes too many allocations, and the kernel tells of those that fail. */
+	if (round->faults == FAULTS_TASKS)
+		faults_ask(false);
+	if (module_load(parameters))
+		round_fail(round, "cannot load the module: %s", strerror(errno));
+	else
+		round_count(round, COUNT_LOAD);
+	if (round->faults == FAULTS_TASKS)
+		faults_ask(true);
 }
 
 static void reload_module(struct task *task)
@@ -272,7 +271,7 @@ static void use_namespace(struct task *task)
 		return;
 
 	snprintf(name, sizeof(name), "below%ld", round->counts[COUNT_NAMESPACE]);
-	pid = fork();
+	pid = round_fork(round);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(pair[1], 3);
@@ -301,7 +300,7 @@ void *admin_act(void *data)
 	int i;
 
 	if (round->faults == FAULTS_TASKS)
-		faults_ask();
+		faults_ask(true);
 
 	for (i = 0; i < ACTS; i++) {
 		switch (random_below(&task->random, 8)) {

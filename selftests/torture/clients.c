@@ -209,7 +209,7 @@ void *clients_connect_all(void *data)
 	int i;
 
 	if (round->faults == FAULTS_TASKS)
-		faults_ask();
+		faults_ask(true);
 
 	for (i = 0; i < BATCHES; i++) {
 		clients_connect_some(self, &round->groups[random_below(random, GROUPS)],

@@ -86,7 +86,7 @@ void faults_end(void)
 	write_file(FAIL_PAGE_ALLOC "probability", "0");
 }
 
-void faults_ask(void)
+void faults_ask(bool ask)
 {
-	write_file("/proc/thread-self/make-it-fail", "1");
+	write_file("/proc/thread-self/make-it-fail", ask ? "1" : "0");
 }

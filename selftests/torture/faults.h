@@ -19,7 +19,7 @@ bool faults_available(void);
 int faults_begin(enum faults faults);
 void faults_end(void);
 
-/* The caller, and its children, ask for it. */
-void faults_ask(void);
+/* The caller, and its children, ask for it; or not any more. */
+void faults_ask(bool ask);
 
 #endif /* FAULTS_H */

@@ -234,7 +234,7 @@ void *peers_send_all(void *data)
 
 	self->port = FIRST_PORT;
 	if (self->task.round->faults == FAULTS_TASKS)
-		faults_ask();
+		faults_ask(true);
 
 	for (i = 0; i < BATCHES; i++)
 		peers_send_some(self);

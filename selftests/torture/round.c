@@ -108,6 +108,19 @@ void round_prepare(const struct round *round, int fd)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+pid_t round_fork(const struct round *round)
+{
+	pid_t pid;
+
+	if (round->faults == FAULTS_TASKS)
+		faults_ask(false);
+	pid = fork();
+	if (round->faults == FAULTS_TASKS)
+		faults_ask(true);
+
+	return pid;
+}
+
 void hazard_begin(struct hazard *hazard)
 {
 	__atomic_fetch_add(&hazard->open, 1, __ATOMIC_SEQ_CST);
@@ -310,6 +323,7 @@ void round_run(struct round *round, int ready)
 	for (i = 0; i < CLIENTS; i++)
 		clients_settle(&clients[i]);
 
+	round->had_faults = round->faults;
 	round->faults = FAULTS_NONE;
 	check_listeners(round, &clients[0]);
 	__atomic_store_n(&round->over, true, __ATOMIC_RELAXED);

@@ -74,6 +74,7 @@ struct round {
 
 	/* What may happen. */
 	enum faults faults;
+	enum faults had_faults;	/* when it's over */
 	bool reloads;	/* the module */
 	bool toggles;	/* the sysctl */
 	bool cancels;	/* a program, migrations */
@@ -132,5 +133,11 @@ bool shelter_held(struct shelter shelter, struct round *round,
  * without memory, and leaves a socket without a process that waits for ever.
  */
 void round_prepare(const struct round *round, int fd);
+
+/*
+ * fork(), with all the memory that it takes: the kernel tells of a stack that it
+ * can't allocate, as of a bug.
+ */
+pid_t round_fork(const struct round *round);
 
 #endif /* ROUND_H */

@@ -194,7 +194,7 @@ static void process_start_and_kill(struct task *task)
 	if (pipe2(ready, O_CLOEXEC))
 		return;
 
-	pid = fork();
+	pid = round_fork(task->round);
 	if (!pid)
 		process_listen(task->round, &random, ready[1]);
 
@@ -246,7 +246,7 @@ void *servers_change(void *data)
 		slots[i].fd = -1;
 
 	if (task->round->faults == FAULTS_TASKS)
-		faults_ask();
+		faults_ask(true);
 
 	for (i = 0; i < CHANGES; i++) {
 		if (random_rarely(&task->random, 12))
