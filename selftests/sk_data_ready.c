@@ -447,7 +447,7 @@ static void *send_ack(void *data)
  * queued; or a little earlier or later. Another one has the child then, which
  * the kernel hasn't chosen and doesn't wake.
  */
-TEST_F_TIMEOUT(sk_data_ready, accept_after_late_stop, 300)
+TEST_F_TIMEOUT(sk_data_ready, late_stop, 300)
 {
 	struct waiter *waiter = &self->waiters[0];
 	struct late_ack ack;
