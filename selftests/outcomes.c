@@ -144,27 +144,13 @@ static unsigned long long net_cookie(void)
 	return cookie;
 }
 
-/*
- * Without recording the names of tasks, as it inherits, for which the kernel would
- * patch __schedule(): emulated, a CPU may run that half patched.
- */
-static int instance_make(const char *dir)
-{
-	int ret;
-
-	write_to(TRACING, "options/record-cmd", "0");
-	ret = mkdir(dir, 0700);
-	write_to(TRACING, "options/record-cmd", "1");
-	return ret;
-}
-
 int events_open(struct events *events)
 {
 	char filter[64];
 
 	snprintf(events->dir, sizeof(events->dir),
 		 TRACING "/instances/tcp_migrate.%d", getpid());
-	if (instance_make(events->dir))
+	if (mkdir(events->dir, 0700))
 		return -1;
 
 	snprintf(filter, sizeof(filter), "net_cookie == %llu", net_cookie());
