@@ -35,19 +35,8 @@ void rust_helper_sock_put(struct sock *sk)
 
 void rust_helper_sock_put_many(struct sock *sk, unsigned int n)
 {
-	if (n)
-		WARN_ON_ONCE(refcount_sub_and_test(n, &sk->sk_refcnt));
-}
-
-void rust_helper_sock_call_rcu(struct sock *sk,
-			       void (*func)(struct rcu_head *head))
-{
-	call_rcu(&sk->sk_rcu, func);
-}
-
-struct sock *rust_helper_sock_of_rcu_head(struct rcu_head *head)
-{
-	return container_of(head, struct sock, sk_rcu);
+	if (refcount_sub_and_test(n, &sk->sk_refcnt))
+		sk_free(sk);
 }
 
 void rust_helper_reqsk_put(struct request_sock *req)
@@ -214,17 +203,6 @@ void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
 				      const struct request_sock *req)
 {
 	reqsk_queue_removed(queue, req);
-}
-
-u8 rust_helper_migrate_put_read(const struct request_sock_queue *queue)
-{
-	return READ_ONCE(queue->migrate_put);
-}
-
-bool rust_helper_migrate_put_cmpxchg(struct request_sock_queue *queue, u8 old,
-				     u8 new)
-{
-	return cmpxchg(&queue->migrate_put, old, new) == old;
 }
 
 u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse)

@@ -42,9 +42,6 @@ bool rust_helper_sock_hold_not_zero(struct sock *sk);
 void rust_helper_sock_hold_many(struct sock *sk, unsigned int n);
 void rust_helper_sock_put(struct sock *sk);
 void rust_helper_sock_put_many(struct sock *sk, unsigned int n);
-void rust_helper_sock_call_rcu(struct sock *sk,
-			       void (*func)(struct rcu_head *head));
-struct sock *rust_helper_sock_of_rcu_head(struct rcu_head *head);
 void rust_helper_reqsk_put(struct request_sock *req);
 
 /* Fields of a socket */
@@ -75,9 +72,6 @@ void rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
 				    const struct request_sock *req);
 void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
 				      const struct request_sock *req);
-u8 rust_helper_migrate_put_read(const struct request_sock_queue *queue);
-bool rust_helper_migrate_put_cmpxchg(struct request_sock_queue *queue, u8 old,
-				     u8 new);
 
 /* A group of listeners */
 u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse);

@@ -14,7 +14,7 @@
 //! policy, bindings <- net <- hooks, stats, sysctl <- migrate <- this file
 //! ```
 
-use kernel::{prelude::*, sync::rcu};
+use kernel::prelude::*;
 
 mod bindings;
 mod hooks;
@@ -45,7 +45,6 @@ module! {
 /// and the settings that decide it go away.
 struct TcpMigrate {
     _hooks: hooks::Registration<migrate::Migration>,
-    _deferred_puts: DeferredPuts,
     _stats: stats::Registration,
     _sysctl: sysctl::Registration,
 }
@@ -68,21 +67,8 @@ impl kernel::Module for TcpMigrate {
 
         Ok(Self {
             _hooks: hooks,
-            _deferred_puts: DeferredPuts,
             _stats: stats,
             _sysctl: sysctl,
         })
-    }
-}
-
-/// What is left of [`net::Listener::put_deferred`] when the hooks are gone.
-struct DeferredPuts;
-
-impl Drop for DeferredPuts {
-    fn drop(&mut self) {
-        // A callback that finds another put asked for meanwhile queues itself
-        // once more, and nobody asks any more; so the second wait is the last.
-        rcu::rcu_barrier();
-        rcu::rcu_barrier();
     }
 }

@@ -84,9 +84,9 @@ impl Batch {
     /// The child of a Fast Open request must be locked until the batch has been
     /// appended.
     unsafe fn push(&mut self, mut req: QueuedRequest) {
-        // SAFETY: The batch's reference keeps the listener until the request has
-        // one of its own, or `append` does, for a grace period. The child is
-        // locked by the safety requirements.
+        // SAFETY: The batch has a reference until the request has one of its own, or
+        // names its former listener again. The child is locked by the safety
+        // requirements.
         unsafe { req.set_listener(&self.to) };
         // INVARIANT: Named just now.
         self.list.push(req);
@@ -130,7 +130,7 @@ impl Batch {
 
         if !rest.is_empty() {
             // SAFETY: By the safety requirements.
-            unsafe { Self::give_back(&to, &mut rest, former) };
+            unsafe { Self::give_back(&mut rest, former) };
         }
         Appended { to, n, over, rest }
     }
@@ -141,7 +141,7 @@ impl Batch {
     ///
     /// Each request must own a reference on `former`.
     #[cold]
-    unsafe fn give_back(to: &ListenerRef, rest: &mut RequestList, former: &Listener) {
+    unsafe fn give_back(rest: &mut RequestList, former: &Listener) {
         for _ in 0..rest.len() {
             let Some(mut req) = rest.pop() else { break };
 
@@ -150,12 +150,6 @@ impl Batch {
             unsafe { req.set_listener(former) };
             rest.push(req);
         }
-
-        // Others may have read `to` from a request until now.
-        let _ours = to.clone().into_raw();
-        // SAFETY: A reference of our own, given up by `into_raw`; the caller's
-        // keeps the listener valid meanwhile.
-        unsafe { to.put_deferred(1) };
     }
 }
 
@@ -318,9 +312,8 @@ impl Drop for TakenQueue<'_> {
             let _empty = self.former.accept_queue().lock().swap(back);
         }
         if self.sent > 0 {
-            // SAFETY: By the type invariant; the caller of listen_stop() has a
-            // reference, too.
-            unsafe { self.former.put_deferred(self.sent) };
+            // SAFETY: By the type invariant.
+            unsafe { self.former.put_many(self.sent) };
         }
     }
 }
@@ -343,9 +336,8 @@ impl NewChild<'_> {
             self.not_queued();
             return None;
         }
-        // SAFETY: The request's reference, which `append` has left; the caller
-        // is in an RCU read section that is older.
-        unsafe { self.former().put_deferred(n) };
+        // SAFETY: The request's reference, which `append` has left.
+        unsafe { self.former().put_many(n) };
         Some((to, Outcome::queued(over == 0)))
     }
 }

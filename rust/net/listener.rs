@@ -6,7 +6,6 @@
 //! [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
 
 use super::{
-    queue,
     AcceptQueue,
     Group,
     Namespace, //
@@ -30,16 +29,6 @@ use kernel::{
     },
     types::Opaque, //
 };
-
-/// The states of a deferred put, in `request_sock_queue.migrate_put`.
-mod put {
-    /// None is pending; `sk_rcu` is free.
-    pub(super) const IDLE: u8 = 0;
-    /// One is pending: its callback is queued and owns a reference.
-    pub(super) const PENDING: u8 = 1;
-    /// As [`PENDING`], and another grace period has been asked for.
-    pub(super) const AGAIN: u8 = 2;
-}
 
 /// What two listeners must have in common for one to take the other's
 /// connections.
@@ -201,90 +190,18 @@ impl Listener {
         unsafe { bindings::sk_data_ready(self.as_raw(), n) }
     }
 
-    /// Puts `n` references that are the caller's, keeping the socket referenced
-    /// until an RCU grace period has passed.
-    ///
-    /// Who reads a pointer to this listener from a request under RCU may take a
-    /// reference on it, though the request has meanwhile been given to another
-    /// listener together with the reference that the reader relied on. One
-    /// reference is enough for that, so the others are put at once. Any context;
-    /// nothing is allocated, for the socket's `sk_rcu` is unused while there is
-    /// a reference.
+    /// Puts `n` references, the last one perhaps: the socket is freed a grace period
+    /// later, as all are that have ever listened (`SOCK_RCU_FREE`). Who reads a
+    /// listener from a request under RCU, which has been given to another one since,
+    /// can look at it till then, and takes a reference only while there is one.
+    /// Any context.
     ///
     /// # Safety
     ///
-    /// The caller owns `n` references, at least 1, and gives them up. Something
-    /// else keeps the socket referenced until this returns: another reference,
-    /// or that the caller is in an RCU read section which began before any of
-    /// the caller's requests was told otherwise.
-    pub(super) unsafe fn put_deferred(&self, n: u32) {
-        let queue = self.accept_queue().as_raw();
-
-        loop {
-            // SAFETY: Valid by the type invariant.
-            let state = unsafe { bindings::migrate_put_read(queue) };
-            let next = match state {
-                put::IDLE => put::PENDING,
-                _ => put::AGAIN,
-            };
-
-            // Pairs with the one in `put_callback`: full barriers both, so that
-            // either the callback sees that another grace period is asked for,
-            // and then the period begins after the caller's last store to a
-            // request, or this sees that the callback has let go.
-            //
-            // SAFETY: As above.
-            if !unsafe { bindings::migrate_put_cmpxchg(queue, state, next) } {
-                continue;
-            }
-
-            if state == put::IDLE {
-                // SAFETY: The caller's references; the last of them is the
-                // callback's from now on. `sk_rcu` isn't in use: sk_destruct()
-                // needs it when there's no reference, and the state says that
-                // no other callback does.
-                unsafe {
-                    bindings::sock_put_many(self.as_raw(), n - 1);
-                    bindings::sock_call_rcu(self.as_raw(), Some(Self::put_callback));
-                }
-            } else {
-                // SAFETY: The caller's references; the pending callback owns
-                // one more, until after the grace period that is needed.
-                unsafe { bindings::sock_put_many(self.as_raw(), n) };
-            }
-            return;
-        }
-    }
-
-    /// What `call_rcu()` calls for [`Listener::put_deferred`], in softirq.
-    ///
-    /// # Safety
-    ///
-    /// `head` must be the `sk_rcu` that [`Listener::put_deferred`] has passed.
-    unsafe extern "C" fn put_callback(head: *mut bindings::callback_head) {
-        // SAFETY: `head` is the `sk_rcu` of a socket on which this callback
-        // owns a reference.
-        let sk = unsafe { bindings::sock_of_rcu_head(head) };
-        // SAFETY: As above.
-        let queue = unsafe { queue::accept_queue(sk) };
-
-        // Pairs with the one in `put_deferred`.
-        //
-        // SAFETY: As above.
-        if unsafe { bindings::migrate_put_cmpxchg(queue, put::PENDING, put::IDLE) } {
-            // SAFETY: The callback's own reference.
-            unsafe { bindings::sock_put(sk) };
-            return;
-        }
-
-        // Nobody but this callback leaves AGAIN.
-        //
-        // SAFETY: As above; the reference stays with the callback, which is
-        // running and so isn't queued.
-        unsafe {
-            bindings::migrate_put_cmpxchg(queue, put::AGAIN, put::PENDING);
-            bindings::sock_call_rcu(sk, Some(Self::put_callback));
-        }
+    /// The caller owns `n` references, and gives them up.
+    pub(super) unsafe fn put_many(&self, n: u32) {
+        // SAFETY: By the safety requirement.
+        unsafe { bindings::sock_put_many(self.as_raw(), n) }
     }
 }
 

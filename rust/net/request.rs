@@ -272,9 +272,9 @@ impl QueuedRequest {
     ///
     /// # Safety
     ///
-    /// `listener` must be kept referenced until the request has a reference on
-    /// it, or for a grace period from when the request names another again. It
-    /// must have been passed to [`Listener::about_to_be_named`].
+    /// `listener` must be kept referenced until the request has a reference on it, or
+    /// names another again. It must have been passed to
+    /// [`Listener::about_to_be_named`].
     #[inline]
     pub(super) unsafe fn name(&mut self, listener: &Listener) {
         // SAFETY: Valid by the type invariant. Nobody else stores to it.
@@ -368,8 +368,9 @@ impl<'a> NewChild<'a> {
             return None;
         }
 
-        // SAFETY: Not null now. The request keeps it, or, when it is told
-        // another, a grace period does that is younger than the guard.
+        // SAFETY: Not null now. The request keeps it; when it is told another, the
+        // guard does, as listeners are freed a grace period after their last
+        // reference.
         let former = unsafe { Listener::from_raw(*rsk_listener(req.as_ptr())) };
 
         // INVARIANT: By the safety requirements.
