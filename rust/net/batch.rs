@@ -267,7 +267,8 @@ impl<'a> TakenQueue<'a> {
         let list = self.left.take(n, |req| {
             let _owned = req.own(former);
             // SAFETY: As in `Batch::push`, and passed above; none is a Fast Open
-            // request, by the type invariant.
+            // request, by the type invariant. Where listen() has miscounted them,
+            // one may be, whose charge stays where it was.
             unsafe { req.name(to) };
         });
         batch.list.append(list);
