@@ -16,8 +16,11 @@
 #include "helpers.h"
 #include "trace.h"
 
-/* In unions that bindgen names after their order. */
+/* Of struct sock_common, which is opaque. */
 static const size_t SKC_HASH_OFFSET = offsetof(struct sock_common, skc_hash);
+static const size_t SKC_STATE_OFFSET = offsetof(struct sock_common, skc_state);
+static const size_t SKC_BOUND_DEV_IF_OFFSET = offsetof(struct sock_common,
+						       skc_bound_dev_if);
 static const size_t SKC_LISTENER_OFFSET = offsetof(struct sock_common,
 						   skc_listener);
 

@@ -91,11 +91,6 @@ struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
 	return rcu_dereference(sk->sk_reuseport_cb);
 }
 
-int rust_helper_sk_bound_dev_if(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_bound_dev_if);
-}
-
 int rust_helper_ir_iif(struct sock *req)
 {
 	return inet_rsk(inet_reqsk(req))->ir_iif;

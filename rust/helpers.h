@@ -51,7 +51,6 @@ void rust_helper_listener_status(const struct sock *sk,
 				 struct listener_status *status);
 struct net *rust_helper_sock_net(const struct sock *sk);
 struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk);
-int rust_helper_sk_bound_dev_if(const struct sock *sk);
 int rust_helper_ir_iif(struct sock *req);
 int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex);
 const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk);

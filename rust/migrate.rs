@@ -106,17 +106,14 @@ struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// The choice there is if the connections of `closed` are to be migrated, or
-    /// why they aren't.
-    ///
-    /// `None` when the listener has left its group, so that nobody expects a
-    /// migration.
-    fn new(closed: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Self, Outcome>> {
-        let group = closed.group(rcu)?;
+    /// The choice there is in a group if the connections of its former listener are
+    /// to be migrated, or why they aren't.
+    #[inline]
+    fn new(group: Group<'a>) -> Result<Self, Outcome> {
         let program = group.migrate_program();
-        let sysctls = Sysctls::of(closed.namespace());
+        let sysctls = Sysctls::of(group.former().namespace());
 
-        Some(if wanted(sysctls, program) {
+        if wanted(sysctls, program) {
             Ok(Self {
                 group,
                 program,
@@ -124,7 +121,7 @@ impl<'a> Choice<'a> {
             })
         } else {
             Err(Outcome::Disabled)
-        })
+        }
     }
 
     /// Chooses a live listener for a connection: the one that the program says,

@@ -71,15 +71,14 @@ fn move_chunk(
     packet: &mut Packet<'_>,
 ) -> Option<Result<(), Outcome>> {
     let rcu = rcu::read_lock();
+    let group = closed.group(&rcu)?.of_stopping();
 
-    Some(Choice::new(closed, &rcu)?.and_then(|mut choice| {
-        choice.group = choice.group.of_stopping();
-
+    Some(Choice::new(group).and_then(|choice| {
         let balance = choice.preferences.balance;
 
         if choice.program.is_some()
-            || choice.group.is_mixed()
-            || (balance && (queue.left() <= SINGLE || choice.group.has_incoming_cpu()))
+            || group.is_mixed()
+            || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
         {
             move_one_by_one(&choice, queue, packet);
             Ok(())

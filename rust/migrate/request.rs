@@ -32,7 +32,7 @@ pub(super) fn select(
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    super::Choice::new(closed, rcu)?
+    super::Choice::new(closed.group(rcu)?)
         .and_then(|choice| choice.choose(connection, &mut packet))
         .map(|selected| selected.listener)
         .inspect_err(|&outcome| failed(path, outcome, closed, None, connection))

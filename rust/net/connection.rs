@@ -88,7 +88,10 @@ impl Connection<'_> {
             if self.is_request() {
                 bindings::ir_iif(self.as_raw())
             } else {
-                bindings::sk_bound_dev_if(self.as_raw())
+                self.as_raw()
+                    .byte_add(bindings::SKC_BOUND_DEV_IF_OFFSET)
+                    .cast::<i32>()
+                    .read_volatile()
             }
         }
     }
@@ -137,9 +140,15 @@ impl Connection<'_> {
 
     /// Whether it has no child yet.
     pub(super) fn is_request(&self) -> bool {
-        // SAFETY: Valid by the type invariant.
-        unsafe {
-            u32::from(bindings::sk_state_load(self.sk.as_ptr())) == bindings::TCP_NEW_SYN_RECV
-        }
+        // SAFETY: Valid by the type invariant, and the offset is the field's. Others
+        // may change it, but never to or from the state of a request.
+        let state = unsafe {
+            self.as_raw()
+                .byte_add(bindings::SKC_STATE_OFFSET)
+                .cast::<u8>()
+                .read_volatile()
+        };
+
+        u32::from(state) == bindings::TCP_NEW_SYN_RECV
     }
 }

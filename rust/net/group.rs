@@ -64,7 +64,7 @@ impl<'a> Group<'a> {
     }
 
     /// The listener whose connections look for another one.
-    pub(super) fn former(&self) -> &'a Listener {
+    pub(crate) fn former(&self) -> &'a Listener {
         self.former
     }
 

@@ -98,8 +98,14 @@ impl Listener {
 
     /// The index of the device that it's bound to, or 0.
     pub(super) fn device(&self) -> i32 {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sk_bound_dev_if(self.as_raw()) }
+        // SAFETY: Valid by the type invariant, and the offset is the field's. Others
+        // may change it.
+        unsafe {
+            self.as_raw()
+                .byte_add(bindings::SKC_BOUND_DEV_IF_OFFSET)
+                .cast::<i32>()
+                .read_volatile()
+        }
     }
 
     /// The protocol that children of this listener speak on top of TCP, or null.

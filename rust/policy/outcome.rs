@@ -2,7 +2,11 @@
 
 //! What becomes of a connection whose listener has stopped.
 
-use core::ffi::CStr;
+use core::{
+    ffi::CStr,
+    iter,
+    num::NonZero, //
+};
 use kernel::macros::kunit_tests;
 
 /// Defines an enum whose variants have names for users.
@@ -92,21 +96,31 @@ impl Outcome {
 }
 
 /// How many connections had which outcome.
+///
+/// There are few outcomes at a time, so they are found by the bits of a word.
 #[derive(Default)]
-pub(crate) struct Tally([u32; Outcome::ALL.len()]);
+pub(crate) struct Tally {
+    counts: [u32; Outcome::ALL.len()],
+    seen: u32,
+}
 
 impl Tally {
     /// Adds `n` connections with this outcome.
     pub(crate) fn add(&mut self, outcome: Outcome, n: u32) {
-        self.0[outcome as usize] += n;
+        self.counts[outcome as usize] += n;
+        self.seen |= u32::from(n > 0) << outcome as u32;
     }
 
     /// The outcomes that there were, and how many connections had each.
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u32)> + '_ {
-        let all = Outcome::ALL.iter().zip(&self.0);
+        iter::successors(NonZero::new(self.seen), |seen| {
+            NonZero::new(seen.get() & (seen.get() - 1))
+        })
+        .map(|seen| {
+            let i = seen.trailing_zeros() as usize;
 
-        all.map(|(&outcome, &n)| (outcome, n))
-            .filter(|&(_, n)| n > 0)
+            (Outcome::ALL[i], self.counts[i])
+        })
     }
 }
 
