@@ -285,8 +285,8 @@ impl QueuedRequest {
     ///
     /// # Safety
     ///
-    /// As for [`QueuedRequest::name`], but for the last of it. The child of a Fast Open request must be
-    /// locked.
+    /// As for [`QueuedRequest::name`], but for the last of it. The child of a Fast Open
+    /// request must be locked.
     pub(super) unsafe fn set_listener(&mut self, listener: &Listener) {
         if self.is_fast_open() {
             let req = self.0.as_ptr();

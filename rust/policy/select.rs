@@ -76,8 +76,9 @@ impl<T> Candidate<T> {
 ///
 /// Who stays is preferred, then who has room, whose settings match, and who is on
 /// the CPU; among equals the first, or with [`Preferences::balance`] the one of the
-/// first [`COMPARED`] whose queue is the least full; an empty one ends the search. Whether the settings of a
-/// listener `matches` is only asked where it makes a difference.
+/// first [`COMPARED`] whose queue is the least full; an empty one ends the search.
+/// Whether the settings of a listener `matches` is only asked where it makes a
+/// difference.
 pub(crate) fn select<T: Copy>(
     hash: u32,
     n: u16,
