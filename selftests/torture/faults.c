@@ -43,7 +43,7 @@ bool faults_available(void)
 	       !access(FAIL_PAGE_ALLOC "min-order", W_OK);
 }
 
-static void choose_caches(void)
+static void choose_caches(const char *chosen)
 {
 	glob_t paths;
 	size_t i, j;
@@ -52,7 +52,7 @@ static void choose_caches(void)
 		if (glob(caches[i], 0, NULL, &paths))
 			continue;
 		for (j = 0; j < paths.gl_pathc; j++)
-			write_file(paths.gl_pathv[j], "1");
+			write_file(paths.gl_pathv[j], chosen);
 		globfree(&paths);
 	}
 }
@@ -65,7 +65,7 @@ int faults_begin(enum faults faults)
 	if (faults == FAULTS_NONE)
 		return 0;
 
-	choose_caches();
+	choose_caches("1");
 	return write_file(FAILSLAB "cache-filter", "Y") ||
 	       write_file(FAILSLAB "task-filter", tasks) ||
 	       write_file(FAILSLAB "ignore-gfp-wait", atomic) ||
@@ -80,10 +80,14 @@ int faults_begin(enum faults faults)
 	       write_file(FAILSLAB "probability", "4") ? -1 : 0;
 }
 
+/* Others choose caches of their own, and for all tasks. */
 void faults_end(void)
 {
 	write_file(FAILSLAB "probability", "0");
 	write_file(FAIL_PAGE_ALLOC "probability", "0");
+	write_file(FAILSLAB "task-filter", "N");
+	write_file(FAILSLAB "ignore-gfp-wait", "Y");
+	choose_caches("0");
 }
 
 void faults_ask(bool ask)
