@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <fcntl.h>
 #include <glob.h>
+#include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "faults.h"
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAIL_PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc/"
+#define ROOT		"/mnt"
+#define MODULE_FILE	"/tcp_migrate.ko"
 
 /*
  * What the network allocates. Not what the sanitizers allocate with the same
@@ -41,6 +48,43 @@ bool faults_available(void)
 {
 	return !access(FAILSLAB "cache-filter", W_OK) &&
 	       !access(FAIL_PAGE_ALLOC "min-order", W_OK);
+}
+
+static int bind_module(void)
+{
+	const char *module = getenv("TCP_MIGRATE_KO");
+	int fd;
+
+	if (!module)
+		return 0;
+
+	fd = creat(ROOT MODULE_FILE, 0600);
+	if (fd < 0 || close(fd) ||
+	    mount(module, ROOT MODULE_FILE, NULL, MS_BIND, NULL))
+		return -1;
+
+	return setenv("TCP_MIGRATE_KO", MODULE_FILE, true);
+}
+
+int faults_prepare(void)
+{
+	static const char * const dirs[] = { "/dev", "/proc", "/sys" };
+	char path[32];
+	size_t i;
+
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tmpfs", ROOT, "tmpfs", 0, NULL))
+		return -1;
+
+	for (i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		snprintf(path, sizeof(path), ROOT "%s", dirs[i]);
+		if (mkdir(path, 0700) ||
+		    mount(dirs[i], path, NULL, MS_BIND | MS_REC, NULL))
+			return -1;
+	}
+
+	return bind_module() || chroot(ROOT) || chdir("/") ? -1 : 0;
 }
 
 static void choose_caches(const char *chosen)

@@ -16,6 +16,13 @@ enum faults {
 /* Whether the kernel can, and this can have it do so. */
 bool faults_available(void);
 
+/*
+ * Gives the calling process a root in memory. Where the root is 9p, each path that
+ * is looked up asks the server, and without memory the client forgets to give
+ * back what it got: its next lookups fail.
+ */
+int faults_prepare(void);
+
 int faults_begin(enum faults faults);
 void faults_end(void);
 

@@ -201,7 +201,8 @@ static int set_up(struct round *round, struct tun *tun, int ready)
 	struct group *group;
 	int i;
 
-	if (netns_enter() || write(ready, "", 1) != 1 ||
+	if ((round->faults && faults_prepare()) ||
+	    netns_enter() || write(ready, "", 1) != 1 ||
 	    configure(&round->random) || tun_open(tun))
 		return -1;
 
