@@ -346,6 +346,8 @@ mod tests {
         assert_eq!(chosen(ignored, 0, &[Some(OTHER), Some(IDLE)]), Some(0));
         assert_eq!(chosen(required, 0, &[Some(OTHER), Some(FULL)]), Some(1));
         assert_eq!(chosen(required, 0, &[Some(OTHER), Some(OTHER)]), None);
+        assert_eq!(chosen(required, 0, &[Some(OTHER)]), None);
+        assert_eq!(chosen(BY_ROOM, 0, &[Some(OTHER)]), Some(0));
     }
 
     #[test]
