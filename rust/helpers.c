@@ -18,33 +18,33 @@
 
 #include "helpers.h"
 
-bool rust_helper_sock_hold_not_zero(struct sock *sk)
+__rust_helper bool rust_helper_sock_hold_not_zero(struct sock *sk)
 {
 	return refcount_inc_not_zero(&sk->sk_refcnt);
 }
 
-void rust_helper_sock_hold_many(struct sock *sk, unsigned int n)
+__rust_helper void rust_helper_sock_hold_many(struct sock *sk, unsigned int n)
 {
 	refcount_add(n, &sk->sk_refcnt);
 }
 
-void rust_helper_sock_put(struct sock *sk)
+__rust_helper void rust_helper_sock_put(struct sock *sk)
 {
 	sock_put(sk);
 }
 
-void rust_helper_sock_put_many(struct sock *sk, unsigned int n)
+__rust_helper void rust_helper_sock_put_many(struct sock *sk, unsigned int n)
 {
 	if (refcount_sub_and_test(n, &sk->sk_refcnt))
 		sk_free(sk);
 }
 
-void rust_helper_reqsk_put(struct request_sock *req)
+__rust_helper void rust_helper_reqsk_put(struct request_sock *req)
 {
 	reqsk_put(req);
 }
 
-unsigned char rust_helper_sk_state_load(const struct sock *sk)
+__rust_helper unsigned char rust_helper_sk_state_load(const struct sock *sk)
 {
 	return inet_sk_state_load(sk);
 }
@@ -61,8 +61,8 @@ static bool listener_is_closing(const struct sock *sk)
 	return file && !file_count(file);
 }
 
-void rust_helper_listener_status(const struct sock *sk,
-				 struct listener_status *status)
+__rust_helper void rust_helper_listener_status(const struct sock *sk,
+					       struct listener_status *status)
 {
 	status->ack_backlog = READ_ONCE(sk->sk_ack_backlog);
 	status->max_ack_backlog = READ_ONCE(sk->sk_max_ack_backlog);
@@ -76,42 +76,42 @@ void rust_helper_listener_status(const struct sock *sk,
 	status->closing = listener_is_closing(sk);
 }
 
-int rust_helper_sk_incoming_cpu(const struct sock *sk)
+__rust_helper int rust_helper_sk_incoming_cpu(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_incoming_cpu);
 }
 
-struct net *rust_helper_sock_net(const struct sock *sk)
+__rust_helper struct net *rust_helper_sock_net(const struct sock *sk)
 {
 	return sock_net(sk);
 }
 
-struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
+__rust_helper struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
 {
 	return rcu_dereference(sk->sk_reuseport_cb);
 }
 
-int rust_helper_ir_iif(struct sock *req)
+__rust_helper int rust_helper_ir_iif(struct sock *req)
 {
 	return inet_rsk(inet_reqsk(req))->ir_iif;
 }
 
-int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex)
+__rust_helper int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex)
 {
 	return l3mdev_master_ifindex_by_index(sock_net(sk), ifindex);
 }
 
-const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk)
+__rust_helper const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk)
 {
 	return READ_ONCE(inet_csk(sk)->icsk_ulp_ops);
 }
 
-bool rust_helper_sk_is_mptcp(const struct sock *sk)
+__rust_helper bool rust_helper_sk_is_mptcp(const struct sock *sk)
 {
 	return sk_is_mptcp(sk);
 }
 
-bool rust_helper_rsk_is_mptcp(struct sock *req)
+__rust_helper bool rust_helper_rsk_is_mptcp(struct sock *req)
 {
 	return rsk_is_mptcp(inet_reqsk(req));
 }
@@ -119,7 +119,7 @@ bool rust_helper_rsk_is_mptcp(struct sock *req)
 /* Wakes as many exclusive waiters as n calls would, in one pass where nobody
  * has replaced the callback or asked for signals.
  */
-void rust_helper_sk_data_ready(struct sock *sk, unsigned int n)
+__rust_helper void rust_helper_sk_data_ready(struct sock *sk, unsigned int n)
 {
 	void (*data_ready)(struct sock *sk) = READ_ONCE(sk->sk_data_ready);
 	struct socket_wq *wq;
@@ -143,22 +143,22 @@ void rust_helper_sk_data_ready(struct sock *sk, unsigned int n)
 	rcu_read_unlock();
 }
 
-void rust_helper_queue_lock_bh(struct request_sock_queue *queue)
+__rust_helper void rust_helper_queue_lock_bh(struct request_sock_queue *queue)
 {
 	spin_lock_bh(&queue->rskq_lock);
 }
 
-void rust_helper_queue_unlock_bh(struct request_sock_queue *queue)
+__rust_helper void rust_helper_queue_unlock_bh(struct request_sock_queue *queue)
 {
 	spin_unlock_bh(&queue->rskq_lock);
 }
 
-void rust_helper_fastopen_lock_bh(struct request_sock_queue *queue)
+__rust_helper void rust_helper_fastopen_lock_bh(struct request_sock_queue *queue)
 {
 	spin_lock_bh(&queue->fastopenq.lock);
 }
 
-void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue)
+__rust_helper void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue)
 {
 	spin_unlock_bh(&queue->fastopenq.lock);
 }
@@ -166,7 +166,7 @@ void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue)
 /* False, and not locked, when a process owns the child: ss -K, or a BPF
  * iterator.
  */
-bool rust_helper_child_trylock_bh(struct sock *child)
+__rust_helper bool rust_helper_child_trylock_bh(struct sock *child)
 {
 	local_bh_disable();
 	bh_lock_sock(child);
@@ -179,28 +179,30 @@ bool rust_helper_child_trylock_bh(struct sock *child)
 	return false;
 }
 
-void rust_helper_child_unlock_bh(struct sock *child)
+__rust_helper void rust_helper_child_unlock_bh(struct sock *child)
 {
 	bh_unlock_sock(child);
 	local_bh_enable();
 	sock_put(child);
 }
 
-void rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
-				    const struct request_sock *req)
+__rust_helper void
+rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
+			       const struct request_sock *req)
 {
 	if (req->num_timeout == 0)
 		atomic_inc(&queue->young);
 	atomic_inc(&queue->qlen);
 }
 
-void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
-				      const struct request_sock *req)
+__rust_helper void
+rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
+				 const struct request_sock *req)
 {
 	reqsk_queue_removed(queue, req);
 }
 
-u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse)
+__rust_helper u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse)
 {
 	u16 num_socks = READ_ONCE(reuse->num_socks);
 
@@ -209,13 +211,13 @@ u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse)
 	return num_socks;
 }
 
-struct sock *rust_helper_reuseport_sock(const struct sock_reuseport *reuse,
-					unsigned int i)
+__rust_helper struct sock *
+rust_helper_reuseport_sock(const struct sock_reuseport *reuse, unsigned int i)
 {
 	return READ_ONCE(reuse->socks[i]);
 }
 
-bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse)
+__rust_helper bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse)
 {
 	/* Pairs with WRITE_ONCE() in __reuseport_get_incoming_cpu() and
 	 * __reuseport_put_incoming_cpu().
@@ -223,12 +225,12 @@ bool rust_helper_reuseport_has_incoming_cpu(const struct sock_reuseport *reuse)
 	return READ_ONCE(reuse->incoming_cpu);
 }
 
-struct bpf_prog *rust_helper_reuseport_prog(const struct sock_reuseport *reuse)
+__rust_helper struct bpf_prog *rust_helper_reuseport_prog(const struct sock_reuseport *reuse)
 {
 	return rcu_dereference(reuse->prog);
 }
 
-bool rust_helper_bpf_prog_migrates(const struct bpf_prog *prog)
+__rust_helper bool rust_helper_bpf_prog_migrates(const struct bpf_prog *prog)
 {
 	/* Socket filters may have any attach type. */
 	return prog->type == BPF_PROG_TYPE_SK_REUSEPORT &&
@@ -236,10 +238,10 @@ bool rust_helper_bpf_prog_migrates(const struct bpf_prog *prog)
 }
 
 /* Programs run with bottom halves off, as for a packet. */
-struct sock *rust_helper_run_sk_reuseport(struct sock_reuseport *reuse,
-					  struct sock *sk, struct bpf_prog *prog,
-					  struct sk_buff *skb,
-					  struct sock *migrating_sk)
+__rust_helper struct sock *
+rust_helper_run_sk_reuseport(struct sock_reuseport *reuse, struct sock *sk,
+			     struct bpf_prog *prog, struct sk_buff *skb,
+			     struct sock *migrating_sk)
 {
 	struct sock *selected;
 
@@ -250,17 +252,17 @@ struct sock *rust_helper_run_sk_reuseport(struct sock_reuseport *reuse,
 	return selected;
 }
 
-struct sk_buff *rust_helper_empty_skb_alloc(void)
+__rust_helper struct sk_buff *rust_helper_empty_skb_alloc(void)
 {
 	return alloc_skb(0, GFP_ATOMIC | __GFP_NOWARN);
 }
 
-void rust_helper_kfree_skb(struct sk_buff *skb)
+__rust_helper void rust_helper_kfree_skb(struct sk_buff *skb)
 {
 	kfree_skb(skb);
 }
 
-bool rust_helper_tcp_keys_in_use(void)
+__rust_helper bool rust_helper_tcp_keys_in_use(void)
 {
 #ifdef CONFIG_TCP_MD5SIG
 	if (static_branch_unlikely(&tcp_md5_needed.key))
@@ -274,7 +276,7 @@ bool rust_helper_tcp_keys_in_use(void)
 }
 
 /* Both stay when their last key is removed. */
-bool rust_helper_has_keys(const struct sock *sk)
+__rust_helper bool rust_helper_has_keys(const struct sock *sk)
 {
 #ifdef CONFIG_TCP_MD5SIG
 	if (rcu_access_pointer(tcp_sk(sk)->md5sig_info))
@@ -287,8 +289,8 @@ bool rust_helper_has_keys(const struct sock *sk)
 	return false;
 }
 
-struct tcp_md5sig_key *rust_helper_request_md5_key(const struct sock *sk,
-						   struct sock *req)
+__rust_helper struct tcp_md5sig_key *
+rust_helper_request_md5_key(const struct sock *sk, struct sock *req)
 {
 #ifdef CONFIG_TCP_MD5SIG
 	return tcp_rsk(inet_reqsk(req))->af_specific->req_md5_lookup(sk, req);
@@ -297,8 +299,8 @@ struct tcp_md5sig_key *rust_helper_request_md5_key(const struct sock *sk,
 #endif
 }
 
-struct tcp_md5sig_key *rust_helper_child_md5_key(const struct sock *sk,
-						 struct sock *child)
+__rust_helper struct tcp_md5sig_key *
+rust_helper_child_md5_key(const struct sock *sk, struct sock *child)
 {
 #ifdef CONFIG_TCP_MD5SIG
 	return tcp_sk(child)->af_specific->md5_lookup(sk, child);
@@ -307,7 +309,7 @@ struct tcp_md5sig_key *rust_helper_child_md5_key(const struct sock *sk,
 #endif
 }
 
-u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes)
+__rust_helper u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes)
 {
 	u8 len = READ_ONCE(key->keylen);
 
@@ -316,9 +318,9 @@ u8 rust_helper_md5_key_copy(const struct tcp_md5sig_key *key, u8 *bytes)
 	return len;
 }
 
-struct tcp_ao_key *rust_helper_request_ao_key(const struct sock *sk,
-					      struct sock *req, int sndid,
-					      int rcvid)
+__rust_helper struct tcp_ao_key *
+rust_helper_request_ao_key(const struct sock *sk, struct sock *req, int sndid,
+			   int rcvid)
 {
 #ifdef CONFIG_TCP_AO
 	return tcp_rsk(inet_reqsk(req))->af_specific->ao_lookup(sk, inet_reqsk(req),
@@ -328,9 +330,9 @@ struct tcp_ao_key *rust_helper_request_ao_key(const struct sock *sk,
 #endif
 }
 
-struct tcp_ao_key *rust_helper_child_ao_key(const struct sock *sk,
-					    struct sock *child, int sndid,
-					    int rcvid)
+__rust_helper struct tcp_ao_key *rust_helper_child_ao_key(const struct sock *sk,
+							  struct sock *child,
+							  int sndid, int rcvid)
 {
 #ifdef CONFIG_TCP_AO
 	return tcp_sk(child)->af_specific->ao_lookup(sk, child, sndid, rcvid);
@@ -342,9 +344,10 @@ struct tcp_ao_key *rust_helper_child_ao_key(const struct sock *sk,
 /* False if the request began without TCP-AO. Otherwise the keys of its listener
  * @sk for its segments and its peer's, or NULL where one has been removed.
  */
-bool rust_helper_request_ao_keys(const struct sock *sk, struct sock *req,
-				 struct tcp_ao_key **send,
-				 struct tcp_ao_key **receive)
+__rust_helper bool rust_helper_request_ao_keys(const struct sock *sk,
+					       struct sock *req,
+					       struct tcp_ao_key **send,
+					       struct tcp_ao_key **receive)
 {
 #ifdef CONFIG_TCP_AO
 	const struct tcp_request_sock *treq = tcp_rsk(inet_reqsk(req));
@@ -363,9 +366,9 @@ bool rust_helper_request_ao_keys(const struct sock *sk, struct sock *req,
 /* False if the child is without TCP-AO. Otherwise its keys for its segments, and
  * the one that it has its peer use next.
  */
-bool rust_helper_child_ao_keys(const struct sock *child,
-			       struct tcp_ao_key **send,
-			       struct tcp_ao_key **receive)
+__rust_helper bool rust_helper_child_ao_keys(const struct sock *child,
+					     struct tcp_ao_key **send,
+					     struct tcp_ao_key **receive)
 {
 #ifdef CONFIG_TCP_AO
 	const struct tcp_ao_info *ao = rcu_dereference(tcp_sk(child)->ao_info);
@@ -382,7 +385,7 @@ bool rust_helper_child_ao_keys(const struct sock *child,
 }
 
 /* Whether segments without a signature are dropped, whoever they come from. */
-bool rust_helper_ao_required(const struct sock *sk)
+__rust_helper bool rust_helper_ao_required(const struct sock *sk)
 {
 #ifdef CONFIG_TCP_AO
 	const struct tcp_ao_info *ao = rcu_dereference(tcp_sk(sk)->ao_info);
@@ -393,7 +396,7 @@ bool rust_helper_ao_required(const struct sock *sk)
 #endif
 }
 
-struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req)
+__rust_helper struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req)
 {
 	return kmem_cache_alloc(req->rsk_ops->slab, GFP_ATOMIC | __GFP_NOWARN);
 }
@@ -401,8 +404,8 @@ struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req
 /* Everything but the reference count and the hash node: lookups may still find
  * the memory of @nreq, which is SLAB_TYPESAFE_BY_RCU, under its former key.
  */
-void rust_helper_reqsk_copy(struct request_sock *nreq,
-			    const struct request_sock *req)
+__rust_helper void rust_helper_reqsk_copy(struct request_sock *nreq,
+					  const struct request_sock *req)
 {
 	const struct sock *req_sk = (const struct sock *)req;
 	struct sock *nreq_sk = req_to_sk(nreq);
@@ -424,7 +427,7 @@ void rust_helper_reqsk_copy(struct request_sock *nreq,
 /* Has @req own nothing any more that its destructor frees, but for what is
  * MPTCP's.
  */
-void rust_helper_reqsk_disown(struct request_sock *req)
+__rust_helper void rust_helper_reqsk_disown(struct request_sock *req)
 {
 	req->saved_syn = NULL;
 #if IS_ENABLED(CONFIG_IPV6)
@@ -438,8 +441,8 @@ void rust_helper_reqsk_disown(struct request_sock *req)
 /* Handler and lock class are the kernel's own, so that no timer points into the
  * module; timer_setup() would bring a class along.
  */
-void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
-				   const struct request_sock *req)
+__rust_helper void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
+						 const struct request_sock *req)
 {
 	const struct timer_list *timer = &req->rsk_timer;
 	struct lock_class_key *key = NULL;
@@ -455,7 +458,7 @@ void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
 /* As reqsk_timer_handler() does. False if the SYN+ACK couldn't be sent, to a
  * client that hasn't acknowledged it yet.
  */
-bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req)
+__rust_helper bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req)
 {
 	if (tcp_rtx_synack(sk, req) && !inet_rsk(req)->acked)
 		return false;
@@ -465,62 +468,63 @@ bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req)
 	return true;
 }
 
-void rust_helper_reqsk_timer_arm(struct request_sock *req)
+__rust_helper void rust_helper_reqsk_timer_arm(struct request_sock *req)
 {
 	mod_timer(&req->rsk_timer, jiffies + tcp_reqsk_timeout(req));
 }
 
-bool rust_helper_reqsk_timer_delete(struct request_sock *req)
+__rust_helper bool rust_helper_reqsk_timer_delete(struct request_sock *req)
 {
 	return timer_delete(&req->rsk_timer);
 }
 
-void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n)
+__rust_helper void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n)
 {
 	/* Lookups may still find the memory under its former key. */
 	refcount_set_release(&req->rsk_refcnt, n);
 }
 
-void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
-				   struct request_sock *req)
+__rust_helper void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
+						 struct request_sock *req)
 {
 	if (rsk_is_mptcp(req))
 		mptcp_subflow_reqsk_clone(req, nreq);
 }
 
-void *rust_helper_net_generic(const struct net *net, unsigned int id)
+__rust_helper void *rust_helper_net_generic(const struct net *net, unsigned int id)
 {
 	return net_generic(net, id);
 }
 
-void rust_helper_net_add_migrated(struct net *net, unsigned int n)
+__rust_helper void rust_helper_net_add_migrated(struct net *net, unsigned int n)
 {
 	NET_ADD_STATS(net, LINUX_MIB_TCPMIGRATEREQSUCCESS, n);
 }
 
-void rust_helper_net_add_failed(struct net *net, unsigned int n)
+__rust_helper void rust_helper_net_add_failed(struct net *net, unsigned int n)
 {
 	NET_ADD_STATS(net, LINUX_MIB_TCPMIGRATEREQFAILURE, n);
 }
 
-bool rust_helper_proc_net_create(struct net *net, const char *name,
-				 int (*show)(struct seq_file *file, void *v))
+__rust_helper bool
+rust_helper_proc_net_create(struct net *net, const char *name,
+			    int (*show)(struct seq_file *file, void *v))
 {
 	return !IS_ENABLED(CONFIG_PROC_FS) ||
 	       proc_create_net_single(name, 0444, net->proc_net, show, NULL);
 }
 
-void rust_helper_proc_net_remove(struct net *net, const char *name)
+__rust_helper void rust_helper_proc_net_remove(struct net *net, const char *name)
 {
 	remove_proc_entry(name, net->proc_net);
 }
 
-int rust_helper_this_cpu(void)
+__rust_helper int rust_helper_this_cpu(void)
 {
 	return raw_smp_processor_id();
 }
 
-void rust_helper_cond_resched_unless_bpf(void)
+__rust_helper void rust_helper_cond_resched_unless_bpf(void)
 {
 	if (!has_current_bpf_ctx())
 		cond_resched();

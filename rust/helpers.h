@@ -24,6 +24,15 @@ struct tcp_fastopen_context;
 struct tcp_md5sig_key;
 struct tcp_ulp_ops;
 
+/* Attributes keep C from being inlined in Rust where they differ, and these do in
+ * name only; see rust/helpers/helpers.c in the kernel.
+ */
+#if defined(CONFIG_RUST_INLINE_HELPERS) && !defined(__BINDGEN__)
+#define __rust_helper __always_inline
+#else
+#define __rust_helper
+#endif
+
 /* What a listener is like at a moment. */
 struct listener_status {
 	u32 ack_backlog;
