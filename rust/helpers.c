@@ -61,16 +61,22 @@ static bool listener_is_closing(const struct sock *sk)
 	return file && !file_count(file);
 }
 
+__rust_helper void
+rust_helper_listener_identity(const struct sock *sk,
+			      struct listener_identity *identity)
+{
+	identity->uid = __kuid_val(sk_uid(sk));
+	identity->bound_dev_if = READ_ONCE(sk->sk_bound_dev_if);
+	/* Pairs with WRITE_ONCE() for IPV6_ADDRFORM. */
+	identity->family = READ_ONCE(sk->sk_family);
+	identity->v6only = ipv6_only_sock(sk);
+}
+
 __rust_helper void rust_helper_listener_status(const struct sock *sk,
 					       struct listener_status *status)
 {
 	status->ack_backlog = READ_ONCE(sk->sk_ack_backlog);
 	status->max_ack_backlog = READ_ONCE(sk->sk_max_ack_backlog);
-	status->uid = __kuid_val(sk_uid(sk));
-	status->bound_dev_if = READ_ONCE(sk->sk_bound_dev_if);
-	/* Pairs with WRITE_ONCE() for IPV6_ADDRFORM. */
-	status->family = READ_ONCE(sk->sk_family);
-	status->v6only = ipv6_only_sock(sk);
 	status->incoming_cpu = READ_ONCE(sk->sk_incoming_cpu);
 	status->listening = inet_sk_state_load(sk) == TCP_LISTEN;
 	status->closing = listener_is_closing(sk);

@@ -33,15 +33,19 @@ struct tcp_ulp_ops;
 #define __rust_helper
 #endif
 
-/* What a listener is like at a moment. */
+/* Who a listener is for. */
+struct listener_identity {
+	u32 uid;
+	int bound_dev_if;
+	u16 family;
+	bool v6only;
+};
+
+/* What else it is like at a moment. */
 struct listener_status {
 	u32 ack_backlog;
 	u32 max_ack_backlog;
-	u32 uid;
-	int bound_dev_if;
 	int incoming_cpu;
-	u16 family;
-	bool v6only;
 	bool listening;
 	bool closing;
 };
@@ -56,6 +60,8 @@ void rust_helper_reqsk_put(struct request_sock *req);
 /* Fields of a socket */
 unsigned char rust_helper_sk_state_load(const struct sock *sk);
 int rust_helper_sk_incoming_cpu(const struct sock *sk);
+void rust_helper_listener_identity(const struct sock *sk,
+				   struct listener_identity *identity);
 void rust_helper_listener_status(const struct sock *sk,
 				 struct listener_status *status);
 struct net *rust_helper_sock_net(const struct sock *sk);

@@ -19,6 +19,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::{
         self,
         NonNull, //
@@ -60,7 +61,7 @@ pub(crate) trait Operations: 'static {
 
     /// Queues `child` on `listener`, which was selected for it or is its own, or
     /// on another. Called in softirq, with the child locked.
-    fn complete(_listener: &Listener, _child: &NewChild<'_>, _rcu: &rcu::Guard) -> bool {
+    fn complete(_listener: &ListenerRef, _child: &NewChild<'_>, _rcu: &rcu::Guard) -> bool {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
@@ -165,9 +166,9 @@ impl<T: Operations> Adapter<T> {
     ///
     /// # Safety
     ///
-    /// `sk` must be a TCP listener found under RCU, and `req` a referenced request.
-    /// `child` must be null, or the locked socket that the request has become, which
-    /// is neither hashed nor has a timer then.
+    /// `sk` must be a TCP listener found under RCU, which is that of `req` or referenced
+    /// by the caller, and `req` a referenced request. `child` must be null, or the locked
+    /// socket that the request has become, which is neither hashed nor has a timer then.
     unsafe extern "C" fn complete(
         sk: *mut bindings::sock,
         req: *mut bindings::request_sock,
@@ -186,7 +187,14 @@ impl<T: Operations> Adapter<T> {
         // gives the reference up if this returns true. The child is locked.
         let child = unsafe { NewChild::new(NonNull::new_unchecked(req), child, listener, &rcu) };
 
-        child.is_some_and(|child| T::complete(listener, &child, &rcu))
+        child.is_some_and(|child| {
+            // SAFETY: The request has a reference on its own listener now. Another was
+            // selected for it, and the caller has the reference that it got with that.
+            // It stays theirs.
+            let listener = ManuallyDrop::new(unsafe { ListenerRef::from_raw(sk) });
+
+            T::complete(&listener, &child, &rcu)
+        })
     }
 
     /// Calls [`Operations::timer`].

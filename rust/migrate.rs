@@ -72,7 +72,8 @@ impl Operations for Migration {
         request::select(closed, req.connection(), path, packet, rcu)
     }
 
-    fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
+    #[inline]
+    fn complete(listener: &ListenerRef, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
         request::complete(listener, child, rcu)
     }
 
@@ -80,6 +81,7 @@ impl Operations for Migration {
         request::refused(listener, req, rcu)
     }
 
+    #[inline]
     fn timer(
         listener: &Listener,
         req: ExpiringRequest<'_>,
@@ -127,6 +129,7 @@ impl<'a> Choice<'a> {
     /// Chooses a live listener for a connection: the one that the program says,
     /// where there's one. The program isn't asked when the group has no listener
     /// left.
+    #[inline(always)]
     fn choose(
         &self,
         connection: Connection<'_>,

@@ -25,6 +25,7 @@ use kernel::sync::rcu;
 /// Chooses a live listener for a connection in the group of `closed`, at its
 /// final ACK or its SYN+ACK timer, and counts a failure to find one; what stands
 /// in for `reuseport_migrate_sock()`.
+#[inline]
 pub(super) fn select(
     closed: &Listener,
     connection: Connection<'_>,
@@ -46,25 +47,28 @@ pub(super) fn select(
 /// Mainline's `inet_csk_complete_hashdance()` clones the request, and resets the
 /// child when the listener has stopped; but the request is unhashed and its timer
 /// is gone, so that it can be told whose it is, as often as need be.
-pub(super) fn complete(listener: &Listener, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
+#[inline]
+pub(super) fn complete(listener: &ListenerRef, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
     let former = child.former();
-    let again = || select(former, child.connection(), Path::Ack, Packet::empty(), rcu);
-    // Where it was found under RCU, its last reference may be gone by now.
-    let mut next = listener.get().or_else(again);
+    let mut outcome = child.queue_on(listener);
 
-    while let Some(to) = next {
-        if let Some((to, outcome)) = child.queue_on(to) {
-            // The kernel tells the listener it knows when the child is in
-            // TCP_ESTABLISHED; another one is for us to tell.
-            if !ptr::eq(&*to, listener) {
-                to.data_ready(1);
-            }
-            count(former, Path::Ack, outcome);
-            return true;
+    while outcome.is_none() {
+        let connection = child.connection();
+        let Some(to) = select(former, connection, Path::Ack, Packet::empty(), rcu) else {
+            return false;
+        };
+
+        outcome = child.queue_on(&to);
+        // The kernel tells the listener it knows when the child is in
+        // TCP_ESTABLISHED; another one is for us to tell.
+        if outcome.is_some() && !ptr::eq(&*to, &**listener) {
+            to.data_ready(1);
         }
-        next = again();
     }
-    false
+    if let Some(outcome) = outcome {
+        count(former, Path::Ack, outcome);
+    }
+    true
 }
 
 /// `listener`, which [`select`] chose for `req` at the final ACK, could not make a

@@ -34,9 +34,8 @@ pub(crate) struct Batch {
     room: Option<u32>,
 }
 
-/// What has become of a [`Batch`].
+/// What has become of requests that were to be queued.
 struct Appended {
-    to: ListenerRef,
     /// How many requests its listener has now.
     n: u32,
     /// How many of them are beyond its backlog.
@@ -57,14 +56,6 @@ impl Batch {
             list: RequestList::new(),
             room,
         }
-    }
-
-    /// An empty batch for a listener that is to have it in any case.
-    fn unbounded(to: ListenerRef) -> Self {
-        Self::new(Selected {
-            listener: to,
-            room: None,
-        })
     }
 
     /// The listener.
@@ -91,65 +82,72 @@ impl Batch {
         // INVARIANT: Named just now.
         self.list.push(req);
     }
+}
 
-    /// Queues the requests on their listener as far as it has room, with one
-    /// lock and one change of its reference count. Each owns a reference on that
-    /// listener then, and has left the one on `former` to the caller, who tells
-    /// the listener.
-    ///
-    /// # Safety
-    ///
-    /// Each request must own a reference on `former`.
-    unsafe fn append(self, former: &Listener, path: Path) -> Appended {
-        let Self { to, list, room } = self;
-        let (mut list, mut rest) = (RequestList::new(), list);
-        let queue = to.accept_queue();
-        let mut guard = queue.lock();
+/// Queues `list` on `to`, as far as that has `room`, if that counts, with one lock and
+/// one change of its reference count. Each request owns a reference on `to` then, and
+/// has left the one on `former` to the caller, who tells the listener.
+///
+/// # Safety
+///
+/// Each request must name `to`, and own a reference on `former`. The child of a Fast
+/// Open request must be locked.
+#[inline(always)]
+unsafe fn append(
+    to: &ListenerRef,
+    list: RequestList,
+    room: Option<u32>,
+    former: &Listener,
+    path: Path,
+) -> Appended {
+    let (mut list, mut rest) = (RequestList::new(), list);
+    let queue = to.accept_queue();
+    let mut guard = queue.lock();
 
-        let left = queue.level().room();
+    let left = queue.level().room();
 
-        if to.is_listening() {
-            if room.is_none() || rest.len() <= left {
-                mem::swap(&mut list, &mut rest);
-            } else {
-                list = rest.take(left, |_| ());
-            }
+    if to.is_listening() {
+        if room.is_none() || rest.len() <= left {
+            mem::swap(&mut list, &mut rest);
+        } else {
+            list = rest.take(left, |_| ());
         }
-        let n = list.len();
-        let over = n.saturating_sub(left);
-        if n > 0 {
-            let outcomes = (0..n).map(|i| Outcome::queued(i < left));
-
-            // Nobody can accept them yet.
-            trace::success(path, former, &to, list.connections().zip(outcomes));
-            // SAFETY: Valid, and referenced by the batch.
-            unsafe { bindings::sock_hold_many(to.as_raw(), n) };
-            guard.append(list);
-        }
-        drop(guard);
-
-        if !rest.is_empty() {
-            // SAFETY: By the safety requirements.
-            unsafe { Self::give_back(&mut rest, former) };
-        }
-        Appended { to, n, over, rest }
     }
+    let n = list.len();
+    let over = n.saturating_sub(left);
+    if n > 0 {
+        let outcomes = (0..n).map(|i| Outcome::queued(i < left));
 
-    /// Has the requests name `former` again.
-    ///
-    /// # Safety
-    ///
-    /// Each request must own a reference on `former`.
-    #[cold]
-    unsafe fn give_back(rest: &mut RequestList, former: &Listener) {
-        for _ in 0..rest.len() {
-            let Some(mut req) = rest.pop() else { break };
+        // Nobody can accept them yet.
+        trace::success(path, former, to, list.connections().zip(outcomes));
+        // SAFETY: Valid, and referenced.
+        unsafe { bindings::sock_hold_many(to.as_raw(), n) };
+        guard.append(list);
+    }
+    drop(guard);
 
-            // SAFETY: The request has a reference on its former listener. A Fast
-            // Open child is locked still, by the requirements of `push`.
-            unsafe { req.set_listener(former) };
-            rest.push(req);
-        }
+    if !rest.is_empty() {
+        // SAFETY: By the safety requirements.
+        unsafe { give_back(&mut rest, former) };
+    }
+    Appended { n, over, rest }
+}
+
+/// Has the requests name `former` again.
+///
+/// # Safety
+///
+/// Each request must own a reference on `former`. The child of a Fast Open request
+/// must be locked.
+#[cold]
+unsafe fn give_back(rest: &mut RequestList, former: &Listener) {
+    for _ in 0..rest.len() {
+        let Some(mut req) = rest.pop() else { break };
+
+        // SAFETY: The request has a reference on its former listener, and its child is
+        // locked where it has to be, by the safety requirements.
+        unsafe { req.set_listener(former) };
+        rest.push(req);
     }
 }
 
@@ -279,7 +277,10 @@ impl<'a> TakenQueue<'a> {
         let Some(_locked) = req.lock_child() else {
             return self.keep(req, Outcome::Busy);
         };
-        let mut batch = Batch::unbounded(to.clone());
+        let mut batch = Batch::new(Selected {
+            listener: to.clone(),
+            room: None,
+        });
 
         // SAFETY: Locked until after `send`.
         unsafe { batch.push(req) };
@@ -289,8 +290,11 @@ impl<'a> TakenQueue<'a> {
     /// Appends a batch of this queue's requests to its listener's queue, and
     /// tells the application. What the listener doesn't take is left again.
     pub(crate) fn send(&mut self, batch: Batch) {
-        // SAFETY: By the type invariant, and `own` in `pop`.
-        let Appended { to, n, over, rest } = unsafe { batch.append(self.former, Path::Close) };
+        let Batch { to, list, room } = batch;
+        // SAFETY: By the type invariants, and `own` in `pop`; `send_fast_open` has
+        // locked the child of the one Fast Open request that is sent.
+        let Appended { n, over, rest } =
+            unsafe { append(&to, list, room, self.former, Path::Close) };
 
         // INVARIANT: `append` has left the references.
         self.sent += n;
@@ -320,17 +324,20 @@ impl Drop for TakenQueue<'_> {
 }
 
 impl NewChild<'_> {
-    /// Queues the child on `to`, which is returned, or fails when that has
-    /// stopped.
-    pub(crate) fn queue_on(&self, to: ListenerRef) -> Option<(ListenerRef, Outcome)> {
-        let mut batch = Batch::unbounded(to);
+    /// Queues the child on `to`. `None` when that has stopped.
+    pub(crate) fn queue_on(&self, to: &ListenerRef) -> Option<Outcome> {
+        let mut list = RequestList::new();
+        let mut req = self.to_queued();
 
-        // SAFETY: The child is locked, by the type invariant.
-        unsafe { batch.push(self.to_queued()) };
-
-        // SAFETY: The request has a reference on its listener, by the type
+        // SAFETY: The reference on `to` is the caller's, until the request has one of its
+        // own, or names its former listener again. The child is locked, by the type
         // invariant.
-        let Appended { to, n, over, .. } = unsafe { batch.append(self.former(), Path::Ack) };
+        unsafe { req.set_listener(to) };
+        list.push(req);
+
+        // SAFETY: Named just now. The request has a reference on its listener, and the
+        // child is locked, by the type invariant.
+        let Appended { n, over, .. } = unsafe { append(to, list, None, self.former(), Path::Ack) };
 
         if n == 0 {
             // The list owns nothing that has to be put.
@@ -339,6 +346,6 @@ impl NewChild<'_> {
         }
         // SAFETY: The request's reference, which `append` has left.
         unsafe { self.former().put_many(n) };
-        Some((to, Outcome::queued(over == 0)))
+        Some(Outcome::queued(over == 0))
     }
 }

@@ -46,8 +46,6 @@ pub(super) struct Identity {
 
 /// What a listener is like at a moment.
 pub(super) struct Status {
-    /// Who it is for.
-    pub(super) identity: Identity,
     /// Whether it's in `TCP_LISTEN`.
     pub(super) is_listening: bool,
     /// Whether its last file descriptor is closed, so that it's about to stop.
@@ -92,8 +90,18 @@ impl Listener {
     /// What listeners of a group had in common at bind(), and may have changed
     /// since: the owner and the device as they like, the rest by no longer being
     /// a listener.
+    #[inline]
     pub(super) fn identity(&self) -> Identity {
-        self.status().identity
+        let mut identity = bindings::listener_identity::default();
+
+        // SAFETY: Valid by the type invariant; all of the identity is written.
+        unsafe { bindings::listener_identity(self.as_raw(), &mut identity) };
+        Identity {
+            uid: identity.uid,
+            device: identity.bound_dev_if,
+            family: identity.family,
+            v6only: identity.v6only,
+        }
     }
 
     /// The index of the device that it's bound to, or 0.
@@ -145,12 +153,6 @@ impl Listener {
         // SAFETY: Valid by the type invariant; all of the status is written.
         unsafe { bindings::listener_status(self.as_raw(), &mut status) };
         Status {
-            identity: Identity {
-                uid: status.uid,
-                device: status.bound_dev_if,
-                family: status.family,
-                v6only: status.v6only,
-            },
             is_listening: status.listening,
             is_closing: status.closing,
             level: Level::new(status.ack_backlog, status.max_ack_backlog),
@@ -219,6 +221,16 @@ impl Listener {
 pub(crate) struct ListenerRef(NonNull<Listener>);
 
 impl ListenerRef {
+    /// Takes a reference over.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a listener, on which the caller has a reference.
+    pub(crate) unsafe fn from_raw(sk: *mut bindings::sock) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(unsafe { NonNull::new_unchecked(sk.cast()) })
+    }
+
     /// Gives the reference to C.
     pub(crate) fn into_raw(self) -> *mut bindings::sock {
         let sk = self.as_raw();

@@ -57,6 +57,7 @@ pub(crate) struct Selected {
 impl<'a> Group<'a> {
     /// The `i`th listener of the group as a candidate, if it's alive and may have
     /// what is wanted.
+    #[inline(always)]
     fn candidate(
         &self,
         i: u16,
@@ -71,7 +72,7 @@ impl<'a> Group<'a> {
             return None;
         }
         seen.live = true;
-        if status.identity != wanted.identity
+        if listener.identity() != wanted.identity
             || wanted
                 .connection
                 .is_some_and(|connection| !self.may_have(listener, connection))
