@@ -227,8 +227,11 @@ impl ListenerRef {
     ///
     /// `sk` must be a listener, on which the caller has a reference.
     pub(crate) unsafe fn from_raw(sk: *mut bindings::sock) -> Self {
+        // SAFETY: By the safety requirements, it isn't null.
+        let listener = unsafe { NonNull::new_unchecked(sk.cast()) };
+
         // INVARIANT: By the safety requirements.
-        Self(unsafe { NonNull::new_unchecked(sk.cast()) })
+        Self(listener)
     }
 
     /// Gives the reference to C.
