@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,25 +57,26 @@ static void describe(const struct round *round, char *text, size_t size)
 /* Runs it in a process, and waits for that and its namespace to end. */
 static void run(struct round *round)
 {
-	int ready[2], status;
+	int pair[2], status;
 	char byte;
 	pid_t pid;
 
-	if (pipe(ready))
-		ksft_exit_fail_perror("pipe");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		ksft_exit_fail_perror("socketpair");
 
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		close(ready[0]);
-		round_run(round, ready[1]);
+		close(pair[0]);
+		round_run(round, pair[1]);
 	}
 
-	close(ready[1]);
-	if (pid < 0 || read(ready[0], &byte, 1) != 1 || netns_tie(TIE, pid))
+	close(pair[1]);
+	if (pid < 0 || read(pair[0], &byte, 1) != 1 || netns_tie(TIE, pid) ||
+	    write(pair[0], "", 1) != 1)
 		round_fail(round, "cannot begin");
 
-	close(ready[0]);
+	close(pair[0]);
 	if (waitpid(pid, &status, 0) != pid || status)
 		round_fail(round, "ended with %#x", status);
 

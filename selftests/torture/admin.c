@@ -112,14 +112,12 @@ static void module_out(struct round *round)
 static void module_in(struct round *round, const char *parameters)
 {
 	/* It takes too many allocations, and the kernel tells of those that fail. */
-	if (round->faults == FAULTS_TASKS)
-		faults_ask(false);
+	round_spare(round, true);
 	if (module_load(parameters))
 		round_fail(round, "cannot load the module: %s", strerror(errno));
 	else
 		round_count(round, COUNT_LOAD);
-	if (round->faults == FAULTS_TASKS)
-		faults_ask(true);
+	round_spare(round, false);
 }
 
 static void reload_module(struct task *task)
@@ -150,7 +148,19 @@ static int detach(int listener)
 			  &ignored, sizeof(ignored));
 }
 
-static int attach_any(struct random *random, int listener)
+static int steer(const struct round *round, int listener, __u32 index)
+{
+	int ret;
+
+	/* As there, for a program of classic BPF. */
+	round_spare(round, true);
+	ret = group_steer(listener, index);
+	round_spare(round, false);
+	return ret;
+}
+
+static int attach_any(const struct round *round, struct random *random,
+		      int listener)
 {
 	switch (random_below(random, 3)) {
 	case 0:
@@ -158,19 +168,20 @@ static int attach_any(struct random *random, int listener)
 	case 1:
 		return attach(listener, bpf->progs.choose_new);
 	default:
-		return group_steer(listener, random_below(random, 8));
+		return steer(round, listener, random_below(random, 8));
 	}
 }
 
 /* The lock keeps a listener of the group from being closed meanwhile. */
-static int program_change(struct group *group, struct random *random, bool cancel)
+static int program_change(const struct round *round, struct group *group,
+			  struct random *random, bool cancel)
 {
 	int ret = -1;
 
 	pthread_mutex_lock(&group->lock);
 	if (group->lives)
 		ret = cancel ? attach(group->live[0], bpf->progs.cancel) :
-		      attach_any(random, group->live[0]);
+		      attach_any(round, random, group->live[0]);
 	pthread_mutex_unlock(&group->lock);
 	return ret;
 }
@@ -196,7 +207,7 @@ static void change_program(struct task *task)
 	if (cancel)
 		hazard_begin(&group->hazard);
 
-	if (!program_change(group, &task->random, cancel)) {
+	if (!program_change(round, group, &task->random, cancel)) {
 		round_count(round, COUNT_ATTACH);
 		pause_a_while(&task->random);
 	}
@@ -299,8 +310,7 @@ void *admin_act(void *data)
 	struct round *round = task->round;
 	int i;
 
-	if (round->faults == FAULTS_TASKS)
-		faults_ask(true);
+	round_spare(round, false);
 
 	for (i = 0; i < ACTS; i++) {
 		switch (random_below(&task->random, 8)) {

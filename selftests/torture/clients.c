@@ -208,8 +208,7 @@ void *clients_connect_all(void *data)
 	struct random *random = &self->task.random;
 	int i;
 
-	if (round->faults == FAULTS_TASKS)
-		faults_ask(true);
+	round_spare(round, false);
 
 	for (i = 0; i < BATCHES; i++) {
 		clients_connect_some(self, &round->groups[random_below(random, GROUPS)],

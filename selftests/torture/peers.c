@@ -233,8 +233,7 @@ void *peers_send_all(void *data)
 	int i;
 
 	self->port = FIRST_PORT;
-	if (self->task.round->faults == FAULTS_TASKS)
-		faults_ask(true);
+	round_spare(self->task.round, false);
 
 	for (i = 0; i < BATCHES; i++)
 		peers_send_some(self);

@@ -108,16 +108,19 @@ void round_prepare(const struct round *round, int fd)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+void round_spare(const struct round *round, bool spare)
+{
+	if (round->faults == FAULTS_TASKS)
+		faults_ask(!spare);
+}
+
 pid_t round_fork(const struct round *round)
 {
 	pid_t pid;
 
-	if (round->faults == FAULTS_TASKS)
-		faults_ask(false);
+	round_spare(round, true);
 	pid = fork();
-	if (round->faults == FAULTS_TASKS)
-		faults_ask(true);
-
+	round_spare(round, false);
 	return pid;
 }
 
@@ -196,17 +199,19 @@ static int configure(struct random *random)
 			    random_below(random, 2) ? "1" : "0");
 }
 
-static int set_up(struct round *round, struct tun *tun, int ready)
+static int set_up(struct round *round, struct tun *tun, int parent)
 {
 	struct group *group;
+	char byte;
 	int i;
 
 	if ((round->faults && faults_prepare()) ||
-	    netns_enter() || write(ready, "", 1) != 1 ||
+	    netns_enter() || write(parent, "", 1) != 1 ||
+	    read(parent, &byte, 1) != 1 ||
 	    configure(&round->random) || tun_open(tun))
 		return -1;
 
-	close(ready);
+	close(parent);
 
 	round->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (round->epoll < 0)
@@ -279,7 +284,7 @@ static void check_listeners(struct round *round, struct clients *clients)
 	check_backlogs(round);
 }
 
-void round_run(struct round *round, int ready)
+void round_run(struct round *round, int parent)
 {
 	static struct clients clients[CLIENTS];
 	static struct task servers[SERVERS];
@@ -289,7 +294,7 @@ void round_run(struct round *round, int ready)
 	int i;
 
 	alarm(LIMIT);
-	if (set_up(round, &peers.tun, ready)) {
+	if (set_up(round, &peers.tun, parent)) {
 		round_fail(round, "cannot set up: %s", strerror(errno));
 		exit(1);
 	}

@@ -105,10 +105,10 @@ void round_plan(struct round *round, struct random random, int number);
 bool round_is_quiet(const struct round *round);
 
 /*
- * The round, in a process of its own that ends with it. A byte in @ready says that
- * it has a namespace of its own.
+ * The round, in a process of its own that ends with it. It tells @parent, a socket,
+ * when it has a namespace of its own, and goes on when that answers.
  */
-void round_run(struct round *round, int ready);
+void round_run(struct round *round, int parent);
 
 void round_count(struct round *round, enum count count);
 
@@ -135,9 +135,12 @@ bool shelter_held(struct shelter shelter, struct round *round,
 void round_prepare(const struct round *round, int fd);
 
 /*
- * fork(), with all the memory that it takes: the kernel tells of a stack that it
- * can't allocate, as of a bug.
+ * Whether this thread has all the memory that it asks for. Each has to say so once;
+ * where it was spared, the kernel would tell of an allocation that fails as of a bug.
  */
+void round_spare(const struct round *round, bool spare);
+
+/* fork(), spared: of a stack that it can't allocate, the kernel tells. */
 pid_t round_fork(const struct round *round);
 
 #endif /* ROUND_H */

@@ -245,8 +245,7 @@ void *servers_change(void *data)
 	for (i = 0; i < SLOTS; i++)
 		slots[i].fd = -1;
 
-	if (task->round->faults == FAULTS_TASKS)
-		faults_ask(true);
+	round_spare(task->round, false);
 
 	for (i = 0; i < CHANGES; i++) {
 		if (random_rarely(&task->random, 12))
