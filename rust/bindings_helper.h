@@ -21,6 +21,8 @@ static const size_t SKC_HASH_OFFSET = offsetof(struct sock_common, skc_hash);
 static const size_t SKC_STATE_OFFSET = offsetof(struct sock_common, skc_state);
 static const size_t SKC_BOUND_DEV_IF_OFFSET = offsetof(struct sock_common,
 						       skc_bound_dev_if);
+static const size_t SKC_REFCNT_OFFSET = offsetof(struct sock_common,
+						 skc_refcnt);
 static const size_t SKC_LISTENER_OFFSET = offsetof(struct sock_common,
 						   skc_listener);
 

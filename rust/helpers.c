@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/cgroup.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
-#include <linux/ipv6.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
-#include <linux/slab.h>
 #include <net/inet_connection_sock.h>
 #include <net/l3mdev.h>
 #include <net/mptcp.h>
@@ -14,7 +13,6 @@
 #include <net/sock.h>
 #include <net/sock_reuseport.h>
 #include <net/tcp.h>
-#include <net/tcp_ecn.h>
 
 #include "helpers.h"
 
@@ -82,6 +80,11 @@ __rust_helper void rust_helper_listener_status(const struct sock *sk,
 	status->closing = listener_is_closing(sk);
 }
 
+__rust_helper bool rust_helper_sk_is_hashed(const struct sock *sk)
+{
+	return sk_hashed(sk);
+}
+
 __rust_helper int rust_helper_sk_incoming_cpu(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_incoming_cpu);
@@ -122,31 +125,100 @@ __rust_helper bool rust_helper_rsk_is_mptcp(struct sock *req)
 	return rsk_is_mptcp(inet_reqsk(req));
 }
 
-/* Wakes as many exclusive waiters as n calls would, in one pass where nobody
- * has replaced the callback or asked for signals.
- */
-__rust_helper void rust_helper_sk_data_ready(struct sock *sk, unsigned int n)
+__rust_helper bool rust_helper_rsk_is_mptcp_join(struct sock *req)
 {
-	void (*data_ready)(struct sock *sk) = READ_ONCE(sk->sk_data_ready);
+	return rsk_is_mptcp(inet_reqsk(req)) &&
+	       mptcp_subflow_reqsk_is_join(inet_reqsk(req));
+}
+
+__rust_helper bool rust_helper_rsk_is_smc(struct sock *req)
+{
+	return inet_rsk(inet_reqsk(req))->smc_ok;
+}
+
+__rust_helper bool rust_helper_sk_is_smc(const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_SMC)
+	return tcp_sk(sk)->syn_smc;
+#else
+	return false;
+#endif
+}
+
+__rust_helper bool rust_helper_sk_has_default_data_ready(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_data_ready) == sock_def_readable;
+}
+
+__rust_helper bool rust_helper_sk_data_ready_fits(const struct sock *child,
+						  const struct sock *sk)
+{
+	void (*data_ready)(struct sock *sk) = READ_ONCE(child->sk_data_ready);
+
+	return data_ready == sock_def_readable ||
+	       data_ready == READ_ONCE(sk->sk_data_ready);
+}
+
+__rust_helper bool rust_helper_sk_has_fasync(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_FASYNC);
+}
+
+__rust_helper void rust_helper_sk_data_ready(struct sock *sk)
+{
+	READ_ONCE(sk->sk_data_ready)(sk);
+}
+
+/* As sock_def_readable() does, but for n exclusive waiters. */
+__rust_helper void rust_helper_sk_wake_acceptors(struct sock *sk, unsigned int n)
+{
 	struct socket_wq *wq;
-
-	data_ready(sk);
-	if (n == 1)
-		return;
-
-	if (data_ready != sock_def_readable || sock_flag(sk, SOCK_FASYNC)) {
-		while (--n)
-			data_ready(sk);
-		return;
-	}
 
 	rcu_read_lock();
 	wq = rcu_dereference(sk->sk_wq);
 	if (skwq_has_sleeper(wq))
-		__wake_up(&wq->wait, TASK_INTERRUPTIBLE, n - 1,
+		__wake_up(&wq->wait, TASK_INTERRUPTIBLE, n,
 			  poll_to_key(EPOLLIN | EPOLLPRI | EPOLLRDNORM |
 				      EPOLLRDBAND));
 	rcu_read_unlock();
+}
+
+__rust_helper bool rust_helper_sk_shares_cgroup(struct sock *a, struct sock *b)
+{
+#ifdef CONFIG_CGROUP_NET_CLASSID
+	if (sock_cgroup_classid(&a->sk_cgrp_data) !=
+	    sock_cgroup_classid(&b->sk_cgrp_data))
+		return false;
+#endif
+#ifdef CONFIG_SOCK_CGROUP_DATA
+	return sock_cgroup_ptr(&a->sk_cgrp_data) ==
+	       sock_cgroup_ptr(&b->sk_cgrp_data) &&
+	       sock_cgroup_prioidx(&a->sk_cgrp_data) ==
+	       sock_cgroup_prioidx(&b->sk_cgrp_data);
+#else
+	return true;
+#endif
+}
+
+/* Who reads the cgroup of a socket without its lock does so under RCU. */
+void rust_helper_sk_enter_cgroup(struct sock *child, struct sock *sk)
+{
+#ifdef CONFIG_SOCK_CGROUP_DATA
+	struct sock_cgroup_data former = child->sk_cgrp_data;
+
+	if (rust_helper_sk_shares_cgroup(child, sk))
+		return;
+
+	cgroup_sk_clone(&sk->sk_cgrp_data);
+	WRITE_ONCE(child->sk_cgrp_data.cgroup, sk->sk_cgrp_data.cgroup);
+#ifdef CONFIG_CGROUP_NET_CLASSID
+	sock_cgroup_set_classid(&child->sk_cgrp_data,
+				sock_cgroup_classid(&sk->sk_cgrp_data));
+#endif
+	sock_cgroup_set_prioidx(&child->sk_cgrp_data,
+				sock_cgroup_prioidx(&sk->sk_cgrp_data));
+	cgroup_sk_free(&former);
+#endif
 }
 
 __rust_helper void rust_helper_queue_lock_bh(struct request_sock_queue *queue)
@@ -190,15 +262,6 @@ __rust_helper void rust_helper_child_unlock_bh(struct sock *child)
 	bh_unlock_sock(child);
 	local_bh_enable();
 	sock_put(child);
-}
-
-__rust_helper void
-rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
-			       const struct request_sock *req)
-{
-	if (req->num_timeout == 0)
-		atomic_inc(&queue->young);
-	atomic_inc(&queue->qlen);
 }
 
 __rust_helper void
@@ -402,83 +465,6 @@ __rust_helper bool rust_helper_ao_required(const struct sock *sk)
 #endif
 }
 
-__rust_helper struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req)
-{
-	return kmem_cache_alloc(req->rsk_ops->slab, GFP_ATOMIC | __GFP_NOWARN);
-}
-
-/* Everything but the reference count and the hash node: lookups may still find
- * the memory of @nreq, which is SLAB_TYPESAFE_BY_RCU, under its former key.
- */
-__rust_helper void rust_helper_reqsk_copy(struct request_sock *nreq,
-					  const struct request_sock *req)
-{
-	const struct sock *req_sk = (const struct sock *)req;
-	struct sock *nreq_sk = req_to_sk(nreq);
-
-	memcpy(nreq_sk, req_sk, offsetof(struct sock, sk_dontcopy_begin));
-	unsafe_memcpy(&nreq_sk->sk_dontcopy_end, &req_sk->sk_dontcopy_end,
-		      req->rsk_ops->obj_size -
-		      offsetof(struct sock, sk_dontcopy_end),
-		      /* A request is larger than the part of a sock it shares. */);
-
-	sk_node_init(&nreq_sk->sk_node);
-	nreq_sk->sk_tx_queue_mapping = req_sk->sk_tx_queue_mapping;
-#ifdef CONFIG_SOCK_RX_QUEUE_MAPPING
-	nreq_sk->sk_rx_queue_mapping = req_sk->sk_rx_queue_mapping;
-#endif
-	nreq->rsk_rcv_wnd = req->rsk_rcv_wnd;
-}
-
-/* Has @req own nothing any more that its destructor frees, but for what is
- * MPTCP's.
- */
-__rust_helper void rust_helper_reqsk_disown(struct request_sock *req)
-{
-	req->saved_syn = NULL;
-#if IS_ENABLED(CONFIG_IPV6)
-	inet_rsk(req)->ipv6_opt = NULL;
-	inet_rsk(req)->pktopts = NULL;
-#else
-	inet_rsk(req)->ireq_opt = NULL;
-#endif
-}
-
-/* Handler and lock class are the kernel's own, so that no timer points into the
- * module; timer_setup() would bring a class along.
- */
-__rust_helper void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
-						 const struct request_sock *req)
-{
-	const struct timer_list *timer = &req->rsk_timer;
-	struct lock_class_key *key = NULL;
-	const char *name = NULL;
-
-#ifdef CONFIG_LOCKDEP
-	key = timer->lockdep_map.key;
-	name = timer->lockdep_map.name;
-#endif
-	timer_init_key(&nreq->rsk_timer, timer->function, TIMER_PINNED, name, key);
-}
-
-/* As reqsk_timer_handler() does. False if the SYN+ACK couldn't be sent, to a
- * client that hasn't acknowledged it yet.
- */
-__rust_helper bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req)
-{
-	if (tcp_rtx_synack(sk, req) && !inet_rsk(req)->acked)
-		return false;
-
-	if (req->num_retrans > 1 && tcp_rsk(req)->accecn_ok)
-		tcp_rsk(req)->accecn_fail_mode |= TCP_ACCECN_ACE_FAIL_SEND;
-	return true;
-}
-
-__rust_helper void rust_helper_reqsk_timer_arm(struct request_sock *req)
-{
-	mod_timer(&req->rsk_timer, jiffies + tcp_reqsk_timeout(req));
-}
-
 __rust_helper bool rust_helper_reqsk_timer_delete(struct request_sock *req)
 {
 	return timer_delete(&req->rsk_timer);
@@ -488,13 +474,6 @@ __rust_helper void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n)
 {
 	/* Lookups may still find the memory under its former key. */
 	refcount_set_release(&req->rsk_refcnt, n);
-}
-
-__rust_helper void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
-						 struct request_sock *req)
-{
-	if (rsk_is_mptcp(req))
-		mptcp_subflow_reqsk_clone(req, nreq);
 }
 
 __rust_helper void *rust_helper_net_generic(const struct net *net, unsigned int id)

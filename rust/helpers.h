@@ -59,6 +59,7 @@ void rust_helper_reqsk_put(struct request_sock *req);
 
 /* Fields of a socket */
 unsigned char rust_helper_sk_state_load(const struct sock *sk);
+bool rust_helper_sk_is_hashed(const struct sock *sk);
 int rust_helper_sk_incoming_cpu(const struct sock *sk);
 void rust_helper_listener_identity(const struct sock *sk,
 				   struct listener_identity *identity);
@@ -71,7 +72,19 @@ int rust_helper_l3mdev_master_ifindex(const struct sock *sk, int ifindex);
 const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk);
 bool rust_helper_sk_is_mptcp(const struct sock *sk);
 bool rust_helper_rsk_is_mptcp(struct sock *req);
-void rust_helper_sk_data_ready(struct sock *sk, unsigned int n);
+bool rust_helper_rsk_is_mptcp_join(struct sock *req);
+bool rust_helper_rsk_is_smc(struct sock *req);
+bool rust_helper_sk_is_smc(const struct sock *sk);
+
+/* Callbacks and cgroups of sockets */
+bool rust_helper_sk_has_default_data_ready(const struct sock *sk);
+bool rust_helper_sk_data_ready_fits(const struct sock *child,
+				    const struct sock *sk);
+bool rust_helper_sk_has_fasync(const struct sock *sk);
+void rust_helper_sk_data_ready(struct sock *sk);
+void rust_helper_sk_wake_acceptors(struct sock *sk, unsigned int n);
+bool rust_helper_sk_shares_cgroup(struct sock *a, struct sock *b);
+void rust_helper_sk_enter_cgroup(struct sock *child, struct sock *sk);
 
 /* Locks */
 void rust_helper_queue_lock_bh(struct request_sock_queue *queue);
@@ -81,11 +94,11 @@ void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue);
 bool rust_helper_child_trylock_bh(struct sock *child);
 void rust_helper_child_unlock_bh(struct sock *child);
 
-/* Queue lengths, and the state of a deferred put */
-void rust_helper_reqsk_queue_charge(struct request_sock_queue *queue,
-				    const struct request_sock *req);
+/* Requests */
 void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
 				      const struct request_sock *req);
+bool rust_helper_reqsk_timer_delete(struct request_sock *req);
+void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n);
 
 /* A group of listeners */
 u16 rust_helper_reuseport_num_socks(const struct sock_reuseport *reuse);
@@ -210,20 +223,6 @@ const void *rust_helper_bpf_prog_classic(const struct bpf_prog *prog,
 					 size_t *len);
 const void *rust_helper_fastopen_keys(const struct tcp_fastopen_context *ctx,
 				      size_t *len);
-
-/* Requests */
-struct request_sock *rust_helper_reqsk_slab_alloc(const struct request_sock *req);
-void rust_helper_reqsk_copy(struct request_sock *nreq,
-			    const struct request_sock *req);
-void rust_helper_reqsk_disown(struct request_sock *req);
-void rust_helper_reqsk_timer_setup(struct request_sock *nreq,
-				   const struct request_sock *req);
-void rust_helper_reqsk_timer_arm(struct request_sock *req);
-bool rust_helper_reqsk_timer_delete(struct request_sock *req);
-bool rust_helper_reqsk_rtx_synack(struct sock *sk, struct request_sock *req);
-void rust_helper_reqsk_refcnt_set(struct request_sock *req, int n);
-void rust_helper_reqsk_mptcp_clone(struct request_sock *nreq,
-				   struct request_sock *req);
 
 /* The rest */
 void *rust_helper_net_generic(const struct net *net, unsigned int id);

@@ -14,7 +14,8 @@ use crate::{
         NewChild,
         Packet,
         Program,
-        Request, //
+        Request,
+        Stopping, //
     },
 };
 use core::{
@@ -41,17 +42,17 @@ pub(crate) trait Operations: 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// `listener` has stopped; takes what it can from its accept queue. Called
+    /// `former` has stopped; takes what it can from its accept queue. Called
     /// in process context with the socket locked; may sleep, unless a BPF
     /// iterator is the caller.
-    fn listen_stop(_listener: &Listener) {
+    fn listen_stop(_former: Stopping<'_>) {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// A live listener for `req`, which was found to belong to `closed`. Programs
+    /// A live listener for `req`, which was found to belong to `former`. Programs
     /// are shown `packet`. Called in softirq.
     fn select(
-        _closed: &Listener,
+        _former: &Listener,
         _req: &Request,
         _packet: Packet<'_>,
         _rcu: &rcu::Guard,
@@ -59,15 +60,15 @@ pub(crate) trait Operations: 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// Queues `child` on `listener`, which was selected for it or is its own, or
+    /// Queues `child` on the listener that was selected for it or is its own, or
     /// on another. Called in softirq, with the child locked.
-    fn complete(_listener: &ListenerRef, _child: &NewChild<'_>, _rcu: &rcu::Guard) -> bool {
+    fn complete(_child: NewChild<'_>, _rcu: &rcu::Guard) -> bool {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
     /// `listener`, which was selected for a request at its final ACK, could not
     /// make a child: there's no room in its accept queue, or no memory. Called in
-    /// softirq. Goes with [`Operations::complete`].
+    /// softirq.
     fn refused(_listener: &Listener, _req: &Request, _rcu: &rcu::Guard) {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
@@ -76,7 +77,7 @@ pub(crate) trait Operations: 'static {
     /// was selected for it, it has expired if `expire`, and its SYN+ACK is to be
     /// sent again if `resend`. Called in softirq.
     fn timer(
-        _listener: &Listener,
+        _listener: &ListenerRef,
         _req: ExpiringRequest<'_>,
         _expire: bool,
         _resend: bool,
@@ -106,6 +107,7 @@ impl<T: Operations> Adapter<T> {
         listen_stop: op!(HAS_LISTEN_STOP, listen_stop),
         select: op!(HAS_SELECT, select),
         complete: op!(HAS_COMPLETE, complete),
+        refused: op!(HAS_REFUSED, refused),
         timer: op!(HAS_TIMER, timer),
     };
 
@@ -134,8 +136,9 @@ impl<T: Operations> Adapter<T> {
     /// `sk` must be a TCP listener that has stopped, locked by the caller in process
     /// context.
     unsafe extern "C" fn listen_stop(sk: *mut bindings::sock) {
-        // SAFETY: The kernel passes a TCP listener that it has locked.
-        T::listen_stop(unsafe { Listener::from_raw(sk) })
+        // SAFETY: The kernel passes a TCP listener that it has locked and stopped, and
+        // goes on when this returns.
+        T::listen_stop(unsafe { Stopping::from_raw(sk) })
     }
 
     /// Calls [`Operations::select`].
@@ -152,49 +155,57 @@ impl<T: Operations> Adapter<T> {
         let rcu = rcu::read_lock();
         // SAFETY: The kernel passes the listener that it read from the request,
         // under RCU.
-        let closed = unsafe { Listener::from_raw(sk) };
+        let former = unsafe { Listener::from_raw(sk) };
         // SAFETY: The kernel passes a request that it has a reference on.
         let req = unsafe { Request::from_raw(req) };
 
         // SAFETY: The kernel passes a segment that it keeps, or none.
         let packet = unsafe { Packet::from_raw(skb) };
 
-        T::select(closed, req, packet, &rcu).map_or(ptr::null_mut(), ListenerRef::into_raw)
+        T::select(former, req, packet, &rcu).map_or(ptr::null_mut(), ListenerRef::into_raw)
     }
 
-    /// Calls [`Operations::complete`], or [`Operations::refused`] without a child.
+    /// Calls [`Operations::complete`].
     ///
     /// # Safety
     ///
     /// `sk` must be a TCP listener found under RCU, which is that of `req` or referenced
-    /// by the caller, and `req` a referenced request. `child` must be null, or the locked
-    /// socket that the request has become, which is neither hashed nor has a timer then.
+    /// by the caller. `req` must be a referenced request, neither hashed nor with a timer,
+    /// and `child` the locked socket that it has become.
     unsafe extern "C" fn complete(
         sk: *mut bindings::sock,
         req: *mut bindings::request_sock,
         child: *mut bindings::sock,
     ) -> bool {
         let rcu = rcu::read_lock();
-        // SAFETY: The kernel passes a TCP listener that it has found under RCU.
-        let listener = unsafe { Listener::from_raw(sk) };
-        let Some(child) = NonNull::new(child) else {
-            // SAFETY: The kernel passes a request that it has a reference on.
-            T::refused(listener, unsafe { Request::from_raw(req) }, &rcu);
-            return false;
+        // SAFETY: The kernel passes a TCP listener that it has found under RCU, and has a
+        // reference on it if it isn't that of the request. It has a reference on the
+        // request, has unhashed it and deleted its timer, or never hashed it, and gives
+        // that up if this returns true. The child is locked. None is null.
+        let child = unsafe {
+            NewChild::new(
+                NonNull::new_unchecked(req),
+                NonNull::new_unchecked(child),
+                Listener::from_raw(sk),
+                &rcu,
+            )
         };
-        // SAFETY: The kernel has a reference on the request, which isn't null,
-        // has unhashed it and deleted its timer, or never hashed it, and it
-        // gives the reference up if this returns true. The child is locked.
-        let child = unsafe { NewChild::new(NonNull::new_unchecked(req), child, listener, &rcu) };
 
-        child.is_some_and(|child| {
-            // SAFETY: The request has a reference on its own listener now. Another was
-            // selected for it, and the caller has the reference that it got with that.
-            // It stays theirs.
-            let listener = ManuallyDrop::new(unsafe { ListenerRef::from_raw(sk) });
+        child.is_some_and(|child| T::complete(child, &rcu))
+    }
 
-            T::complete(&listener, &child, &rcu)
-        })
+    /// Calls [`Operations::refused`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be what `select` returned for `req`, a referenced request.
+    unsafe extern "C" fn refused(sk: *mut bindings::sock, req: *mut bindings::request_sock) {
+        let rcu = rcu::read_lock();
+        // SAFETY: The kernel passes the listener that `select` returned.
+        let listener = unsafe { Listener::from_raw(sk) };
+
+        // SAFETY: The kernel passes a request that it has a reference on.
+        T::refused(listener, unsafe { Request::from_raw(req) }, &rcu)
     }
 
     /// Calls [`Operations::timer`].
@@ -209,14 +220,15 @@ impl<T: Operations> Adapter<T> {
         resend: bool,
     ) {
         let rcu = rcu::read_lock();
-        // SAFETY: The kernel passes the listener that `select` returned.
-        let listener = unsafe { Listener::from_raw(sk) };
+        // SAFETY: The kernel passes the listener that `select` returned, and puts the
+        // reference itself.
+        let listener = ManuallyDrop::new(unsafe { ListenerRef::from_raw(sk) });
         // SAFETY: The kernel passes a request that its timer has a reference on.
         let req = unsafe { Request::from_raw(req) };
         // SAFETY: The timer is the caller.
         let req = unsafe { ExpiringRequest::new(req) };
 
-        T::timer(listener, req, expire, resend, &rcu)
+        T::timer(&listener, req, expire, resend, &rcu)
     }
 }
 
@@ -224,26 +236,20 @@ impl<T: Operations> Adapter<T> {
 ///
 /// # Invariants
 ///
-/// `ops` are registered.
-pub(crate) struct Registration<T: Operations> {
-    ops: &'static bindings::tcp_migrate_ops,
-    _ops: PhantomData<T>,
-}
+/// The ops of `T` are registered.
+pub(crate) struct Registration<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Registration<T> {
     /// Registers `T`; fails with `EBUSY` when another module has registered
     /// itself.
     pub(crate) fn new() -> Result<Self> {
-        let ops = &Adapter::<T>::OPS;
+        let ops: &'static bindings::tcp_migrate_ops = &Adapter::<T>::OPS;
 
         // SAFETY: The ops are static.
         to_result(unsafe { bindings::tcp_register_migrate_ops(ops) })?;
 
         // INVARIANT: Registered just now.
-        Ok(Self {
-            ops,
-            _ops: PhantomData,
-        })
+        Ok(Self(PhantomData))
     }
 }
 
@@ -251,6 +257,6 @@ impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
         // SAFETY: Registered, by the type invariant. No CPU is in an op when
         // this returns.
-        unsafe { bindings::tcp_unregister_migrate_ops(self.ops) }
+        unsafe { bindings::tcp_unregister_migrate_ops() }
     }
 }

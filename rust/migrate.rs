@@ -28,6 +28,7 @@ use crate::{
         Program,
         Request,
         Selected,
+        Stopping,
         Verdict, //
     },
     policy::{
@@ -53,12 +54,12 @@ impl Operations for Migration {
         wanted(Sysctls::of(listener.namespace()), program)
     }
 
-    fn listen_stop(listener: &Listener) {
-        queue::listen_stop(listener)
+    fn listen_stop(former: Stopping<'_>) {
+        queue::listen_stop(&former)
     }
 
     fn select(
-        closed: &Listener,
+        former: &Listener,
         req: &Request,
         packet: Packet<'_>,
         rcu: &rcu::Guard,
@@ -69,12 +70,12 @@ impl Operations for Migration {
             Path::Timer
         };
 
-        request::select(closed, req.connection(), path, packet, rcu)
+        request::select(former, req.connection(), path, packet, rcu)
     }
 
     #[inline]
-    fn complete(listener: &ListenerRef, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
-        request::complete(listener, child, rcu)
+    fn complete(child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
+        request::complete(child, rcu)
     }
 
     fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
@@ -83,7 +84,7 @@ impl Operations for Migration {
 
     #[inline]
     fn timer(
-        listener: &Listener,
+        listener: &ListenerRef,
         req: ExpiringRequest<'_>,
         expire: bool,
         resend: bool,

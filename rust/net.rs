@@ -17,6 +17,7 @@ mod queue;
 mod request;
 mod selection;
 mod settings;
+mod stopping;
 pub(crate) mod trace;
 
 pub(crate) use self::{
@@ -50,8 +51,10 @@ pub(crate) use self::{
     request::{
         ExpiringRequest,
         NewChild,
+        OwnedRequest,
         QueuedRequest,
         Request, //
     },
     selection::Selected,
+    stopping::Stopping,
 };

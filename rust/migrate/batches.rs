@@ -24,12 +24,12 @@ const PLACES: usize = 16;
 /// # Invariants
 ///
 /// The place of each of `keys` has a batch.
-pub(super) struct Batches {
-    places: [Option<Batch>; PLACES],
+pub(super) struct Batches<'q> {
+    places: [Option<Batch<'q>>; PLACES],
     keys: [Option<(u32, u8)>; PLACES],
 }
 
-impl Batches {
+impl<'q> Batches<'q> {
     /// No batches.
     pub(super) const fn new() -> Self {
         // INVARIANT: No keys.
@@ -41,7 +41,7 @@ impl Batches {
 
     /// The batch for the listener that was selected by `key`, unless it's as
     /// large as that has room.
-    pub(super) fn get(&mut self, key: u32) -> Option<&mut Batch> {
+    pub(super) fn get(&mut self, key: u32) -> Option<&mut Batch<'q>> {
         let place = match self.keys[key as usize % PLACES] {
             Some((k, place)) if k == key => usize::from(place),
             _ => return None,
@@ -52,7 +52,7 @@ impl Batches {
 
     /// Whether there was a batch for `to` that was as large as that had room, and
     /// has been sent. What comes next goes elsewhere, if it can.
-    pub(super) fn send_full(&mut self, to: &Listener, queue: &mut TakenQueue<'_>) -> bool {
+    pub(super) fn send_full(&mut self, to: &Listener, queue: &mut TakenQueue<'q>) -> bool {
         let place = self
             .place_of(to)
             .filter(|&place| self.places[place].as_ref().is_some_and(Batch::is_full));
@@ -69,8 +69,8 @@ impl Batches {
         &'a mut self,
         key: u32,
         selected: Selected,
-        queue: &mut TakenQueue<'_>,
-    ) -> &'a mut Batch {
+        queue: &mut TakenQueue<'q>,
+    ) -> &'a mut Batch<'q> {
         let place = self.place_of(&selected.listener).unwrap_or_else(|| {
             let place = self.places.iter().position(Option::is_none);
             let place = place.unwrap_or(key as usize % PLACES);
@@ -81,7 +81,7 @@ impl Batches {
 
         // INVARIANT: The place has a batch from here on.
         self.keys[key as usize % PLACES] = Some((key, place as u8));
-        self.places[place].get_or_insert_with(|| Batch::new(selected))
+        self.places[place].get_or_insert_with(|| queue.batch(selected))
     }
 
     fn place_of(&self, to: &Listener) -> Option<usize> {
@@ -93,13 +93,13 @@ impl Batches {
     }
 
     /// Sends all batches.
-    pub(super) fn send_all(&mut self, queue: &mut TakenQueue<'_>) {
+    pub(super) fn send_all(&mut self, queue: &mut TakenQueue<'q>) {
         for place in 0..PLACES {
             self.send(place, queue);
         }
     }
 
-    fn send(&mut self, place: usize, queue: &mut TakenQueue<'_>) {
+    fn send(&mut self, place: usize, queue: &mut TakenQueue<'q>) {
         if let Some(batch) = self.places[place].take() {
             // INVARIANT: No key has the place that is empty now.
             for key in &mut self.keys {

@@ -15,9 +15,8 @@ use super::{
 use crate::{
     net::{
         cond_resched_unless_bpf,
-        Batch,
-        Listener,
         Packet,
+        Stopping,
         TakenQueue, //
     },
     policy::{
@@ -40,64 +39,87 @@ const FEW: u32 = 16;
 /// Up to how many are placed one by one, as sharing out costs more.
 const SINGLE: u32 = 4;
 
-/// Re-homes what waits in the accept queue of `closed`, which has stopped. What
+/// What has become of a part of a queue.
+enum Moved {
+    /// Some of it has gone where it could, or there was nothing left.
+    Some,
+    /// All that is left has this outcome.
+    None(Outcome),
+    /// Nobody expects the listener's connections to be migrated.
+    Unwanted,
+}
+
+impl From<Result<(), Outcome>> for Moved {
+    fn from(result: Result<(), Outcome>) -> Self {
+        result.map_or_else(Self::None, |()| Self::Some)
+    }
+}
+
+/// Re-homes what waits in the accept queue of `former`, which has stopped. What
 /// finds no listener is back in the queue afterwards.
 ///
 /// Process context, with the socket locked.
-pub(super) fn listen_stop(closed: &Listener) {
-    let mut queue = TakenQueue::take(closed);
+pub(super) fn listen_stop(former: &Stopping<'_>) {
+    let mut queue = TakenQueue::take(former);
     let mut packet = Packet::empty();
 
     if queue.left() == 0 {
         return;
     }
     while queue.left() > 0 {
-        match move_chunk(closed, &mut queue, &mut packet) {
-            Some(Ok(())) => cond_resched_unless_bpf(),
-            Some(Err(outcome)) => queue.keep_rest(outcome),
-            None => break,
+        match move_chunk(former, &mut queue, &mut packet) {
+            Moved::Some => cond_resched_unless_bpf(),
+            Moved::None(outcome) => queue.keep_rest(outcome),
+            Moved::Unwanted => break,
         }
     }
     for (outcome, n) in queue.tally().outcomes() {
-        stats::count(closed.namespace(), Path::Close, outcome, n);
+        stats::count(former.namespace(), Path::Close, outcome, n);
     }
 }
 
-/// Moves up to [`CHUNK`] requests from the front of `queue`, or says why the rest
-/// can't be moved. `None` when nobody expects that it is.
-fn move_chunk(
-    closed: &Listener,
-    queue: &mut TakenQueue<'_>,
+/// Moves up to [`CHUNK`] requests from the front of `queue`.
+fn move_chunk<'q>(
+    former: &Stopping<'q>,
+    queue: &mut TakenQueue<'q>,
     packet: &mut Packet<'_>,
-) -> Option<Result<(), Outcome>> {
+) -> Moved {
     let rcu = rcu::read_lock();
-    let group = closed.group(&rcu)?.of_stopping();
+    let Some(group) = former.group(&rcu) else {
+        return Moved::Unwanted;
+    };
+    let choice = match Choice::new(group.of_stopping(former)) {
+        Ok(choice) => choice,
+        Err(outcome) => return Moved::None(outcome),
+    };
+    let balance = choice.preferences.balance;
 
-    Some(Choice::new(group).and_then(|choice| {
-        let balance = choice.preferences.balance;
-
-        if choice.program.is_some()
-            || group.is_mixed()
-            || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
-        {
-            move_one_by_one(&choice, queue, packet);
-            Ok(())
-        } else if balance {
-            move_in_shares(&choice, queue)
-        } else {
-            move_by_hash(&choice, queue)
-        }
-    }))
+    if choice.program.is_some()
+        || group.is_mixed()
+        || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
+    {
+        move_one_by_one(&choice, queue, packet, &rcu);
+        Moved::Some
+    } else if balance {
+        move_in_shares(&choice, queue, &rcu).into()
+    } else {
+        move_by_hash(&choice, queue, &rcu).into()
+    }
 }
 
 /// Where what one connection may do says nothing about another.
-fn move_one_by_one(choice: &Choice<'_>, queue: &mut TakenQueue<'_>, packet: &mut Packet<'_>) {
+fn move_one_by_one(
+    choice: &Choice<'_>,
+    queue: &mut TakenQueue<'_>,
+    packet: &mut Packet<'_>,
+    rcu: &rcu::Guard,
+) {
     for _ in 0..FEW {
-        let Some(req) = queue.pop() else { break };
+        let Some(req) = queue.pop(rcu) else { break };
 
         match choice.choose(req.connection(), packet) {
             Ok(selected) => {
-                let mut batch = Batch::new(selected);
+                let mut batch = queue.batch(selected);
 
                 queue.add(&mut batch, req);
                 queue.send(batch);
@@ -108,16 +130,20 @@ fn move_one_by_one(choice: &Choice<'_>, queue: &mut TakenQueue<'_>, packet: &mut
 }
 
 /// Where any connection may go where another may: listeners end level.
-fn move_in_shares(choice: &Choice<'_>, queue: &mut TakenQueue<'_>) -> Result<(), Outcome> {
+fn move_in_shares(
+    choice: &Choice<'_>,
+    queue: &mut TakenQueue<'_>,
+    rcu: &rcu::Guard,
+) -> Result<(), Outcome> {
     let Some(hash) = queue.next().map(|connection| connection.hash()) else {
         return Ok(());
     };
     let n = queue.left().min(CHUNK);
 
     for (selected, n) in choice.group.share(hash, n, choice.preferences)? {
-        let mut batch = Batch::new(selected);
+        let mut batch = queue.batch(selected);
 
-        queue.fill(&mut batch, n);
+        queue.fill(&mut batch, n, rcu);
         queue.send(batch);
     }
     Ok(())
@@ -125,7 +151,11 @@ fn move_in_shares(choice: &Choice<'_>, queue: &mut TakenQueue<'_>) -> Result<(),
 
 /// Where all connections that a listener was selected for by the same key may
 /// go to it.
-fn move_by_hash(choice: &Choice<'_>, queue: &mut TakenQueue<'_>) -> Result<(), Outcome> {
+fn move_by_hash<'q>(
+    choice: &Choice<'_>,
+    queue: &mut TakenQueue<'q>,
+    rcu: &rcu::Guard,
+) -> Result<(), Outcome> {
     let Choice {
         group, preferences, ..
     } = choice;
@@ -134,7 +164,7 @@ fn move_by_hash(choice: &Choice<'_>, queue: &mut TakenQueue<'_>) -> Result<(), O
     let mut result = Ok(());
 
     for _ in 0..CHUNK {
-        let Some(req) = queue.pop() else { break };
+        let Some(req) = queue.pop(rcu) else { break };
         let connection = req.connection();
         let mut key = u32::from(select::first(connection.hash(), listeners));
 

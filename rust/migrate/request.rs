@@ -22,25 +22,25 @@ use crate::{
 use core::ptr;
 use kernel::sync::rcu;
 
-/// Chooses a live listener for a connection in the group of `closed`, at its
+/// Chooses a live listener for a connection in the group of `former`, at its
 /// final ACK or its SYN+ACK timer, and counts a failure to find one; what stands
 /// in for `reuseport_migrate_sock()`.
 #[inline]
 pub(super) fn select(
-    closed: &Listener,
+    former: &Listener,
     connection: Connection<'_>,
     path: Path,
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    super::Choice::new(closed.group(rcu)?)
+    super::Choice::new(former.group(rcu)?)
         .and_then(|choice| choice.choose(connection, &mut packet))
         .map(|selected| selected.listener)
-        .inspect_err(|&outcome| failed(path, outcome, closed, None, connection))
+        .inspect_err(|&outcome| failed(path, outcome, former, None, connection))
         .ok()
 }
 
-/// Queues `child` on `listener`, which [`select`] chose at the final ACK, or on
+/// Queues `child` on the listener that [`select`] chose at the final ACK, or on
 /// which it was to be queued. When that has stopped since, on another listener of
 /// the group of the child's former one. False when none is left.
 ///
@@ -48,32 +48,45 @@ pub(super) fn select(
 /// child when the listener has stopped; but the request is unhashed and its timer
 /// is gone, so that it can be told whose it is, as often as need be.
 #[inline]
-pub(super) fn complete(listener: &ListenerRef, child: &NewChild<'_>, rcu: &rcu::Guard) -> bool {
-    let former = child.former();
-    let mut outcome = child.queue_on(listener);
+pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
+    let (former, found) = (child.former(), child.found());
 
-    while outcome.is_none() {
+    if let Err(outcome) = child.detach(rcu) {
+        failed(Path::Ack, outcome, former, None, child.connection());
+        return false;
+    }
+    let mut result = child.queue();
+
+    loop {
+        let child = match result {
+            Ok(outcome) => {
+                count(former, Path::Ack, outcome);
+                return true;
+            }
+            Err(child) => child,
+        };
         let connection = child.connection();
         let Some(to) = select(former, connection, Path::Ack, Packet::empty(), rcu) else {
             return false;
         };
 
-        outcome = child.queue_on(&to);
+        result = child.queue_on(&to);
         // The kernel tells the listener it knows when the child is in
         // TCP_ESTABLISHED; another one is for us to tell.
-        if outcome.is_some() && !ptr::eq(&*to, &**listener) {
+        if result.is_ok() && !ptr::eq(&*to, found) {
             to.data_ready(1);
         }
     }
-    if let Some(outcome) = outcome {
-        count(former, Path::Ack, outcome);
-    }
-    true
 }
 
 /// `listener`, which [`select`] chose for `req` at the final ACK, could not make a
-/// child.
+/// child. Where another CPU has taken the request out of ehash meanwhile, its child is
+/// for that one to count.
 pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
+    if !req.is_hashed() {
+        return;
+    }
+
     let outcome = if listener.accept_queue().level().is_full() {
         Outcome::QueueFull
     } else {
@@ -93,7 +106,7 @@ pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
 /// unless it has expired; what stands in for the second half of
 /// `reqsk_timer_handler()`.
 pub(super) fn timer(
-    listener: &Listener,
+    listener: &ListenerRef,
     req: ExpiringRequest<'_>,
     expire: bool,
     resend: bool,

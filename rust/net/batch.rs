@@ -8,9 +8,10 @@ use super::{
     Listener,
     ListenerRef,
     NewChild,
-    QueuedRequest,
+    OwnedRequest,
     RequestList,
-    Selected, //
+    Selected,
+    Stopping, //
 };
 use crate::{
     bindings,
@@ -21,43 +22,34 @@ use crate::{
     },
 };
 use core::mem;
+use kernel::sync::rcu;
 
-/// Requests that are on their way to one listener.
+/// Requests from the queue that `'q` stands for, which are on their way to one listener.
 ///
 /// # Invariants
 ///
 /// Each request on `list` names `to`.
-pub(crate) struct Batch {
+pub(crate) struct Batch<'q> {
     to: ListenerRef,
-    list: RequestList,
+    list: RequestList<'q>,
     /// How many its listener had room for, if that counts.
     room: Option<u32>,
+    /// Whether the listener is in another cgroup than the former one.
+    other_cgroup: bool,
 }
 
 /// What has become of requests that were to be queued.
-struct Appended {
+struct Appended<'q> {
     /// How many requests its listener has now.
     n: u32,
     /// How many of them are beyond its backlog.
     over: u32,
     /// The requests that it had no room for, or all if it has stopped; they name
     /// the former listener again.
-    rest: RequestList,
+    rest: RequestList<'q>,
 }
 
-impl Batch {
-    /// An empty batch for the listener that was selected.
-    pub(crate) fn new(selected: Selected) -> Self {
-        let Selected { listener, room } = selected;
-
-        // INVARIANT: Empty.
-        Self {
-            to: listener,
-            list: RequestList::new(),
-            room,
-        }
-    }
-
+impl<'q> Batch<'q> {
     /// The listener.
     pub(crate) fn listener(&self) -> &Listener {
         &self.to
@@ -72,13 +64,16 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// The child of a Fast Open request must be locked until the batch has been
-    /// appended.
-    unsafe fn push(&mut self, mut req: QueuedRequest) {
+    /// Nobody else may hold the request. The child of a Fast Open request must be locked
+    /// until the batch has been appended.
+    unsafe fn push(&mut self, req: OwnedRequest<'q>) {
         // SAFETY: The batch has a reference until the request has one of its own, or
         // names its former listener again. The child is locked by the safety
         // requirements.
         unsafe { req.set_listener(&self.to) };
+        if self.other_cgroup {
+            req.connection().enter_cgroup_of(&self.to);
+        }
         // INVARIANT: Named just now.
         self.list.push(req);
     }
@@ -90,16 +85,16 @@ impl Batch {
 ///
 /// # Safety
 ///
-/// Each request must name `to`, and own a reference on `former`. The child of a Fast
-/// Open request must be locked.
+/// `to` must be referenced. Each request must name it, and own a reference on `former`.
+/// The child of a Fast Open request must be locked.
 #[inline(always)]
-unsafe fn append(
-    to: &ListenerRef,
-    list: RequestList,
+unsafe fn append<'q>(
+    to: &Listener,
+    list: RequestList<'q>,
     room: Option<u32>,
     former: &Listener,
     path: Path,
-) -> Appended {
+) -> Appended<'q> {
     let (mut list, mut rest) = (RequestList::new(), list);
     let queue = to.accept_queue();
     let mut guard = queue.lock();
@@ -110,7 +105,7 @@ unsafe fn append(
         if room.is_none() || rest.len() <= left {
             mem::swap(&mut list, &mut rest);
         } else {
-            list = rest.take(left, |_| ());
+            list = rest.take(left, |_| true);
         }
     }
     let n = list.len();
@@ -140,13 +135,14 @@ unsafe fn append(
 /// Each request must own a reference on `former`. The child of a Fast Open request
 /// must be locked.
 #[cold]
-unsafe fn give_back(rest: &mut RequestList, former: &Listener) {
+unsafe fn give_back(rest: &mut RequestList<'_>, former: &Listener) {
     for _ in 0..rest.len() {
-        let Some(mut req) = rest.pop() else { break };
+        let Some(req) = rest.pop() else { break };
 
         // SAFETY: The request has a reference on its former listener, and its child is
         // locked where it has to be, by the safety requirements.
         unsafe { req.set_listener(former) };
+        req.connection().enter_cgroup_of(former);
         rest.push(req);
     }
 }
@@ -158,22 +154,22 @@ unsafe fn give_back(rest: &mut RequestList, former: &Listener) {
 ///
 /// # Invariants
 ///
-/// The requests on `left` and `kept` name `former`, with a reference, or no
-/// listener. Of those that have been sent, `sent` have left a reference on it.
-/// Some may be Fast Open requests if `has_fast_open`.
-pub(crate) struct TakenQueue<'a> {
-    former: &'a Listener,
-    left: RequestList,
-    kept: RequestList,
+/// `former` is the listener that `'q` stands for. The requests on `left` and `kept` name
+/// it, with a reference, or no listener. Of those that have been sent, `sent` have left a
+/// reference on it. Some may be Fast Open requests if `has_fast_open`.
+pub(crate) struct TakenQueue<'q> {
+    former: &'q Listener,
+    left: RequestList<'q>,
+    kept: RequestList<'q>,
     sent: u32,
     has_fast_open: bool,
     tally: Tally,
 }
 
-impl<'a> TakenQueue<'a> {
-    /// Takes the queue of `former`, which has stopped, so that nobody queues
-    /// anything there any more.
-    pub(crate) fn take(former: &'a Listener) -> Self {
+impl<'q> TakenQueue<'q> {
+    /// Takes the queue of `former`, on which nobody queues anything any more.
+    pub(crate) fn take(former: &Stopping<'q>) -> Self {
+        let former = former.listener();
         let queue = former.accept_queue();
         let left = queue.lock().swap(RequestList::new());
 
@@ -205,22 +201,44 @@ impl<'a> TakenQueue<'a> {
         &self.tally
     }
 
-    /// The next request.
-    pub(crate) fn pop(&mut self) -> Option<QueuedRequest> {
-        let mut req = self.left.pop()?;
+    /// An empty batch of this queue's requests, for the listener that was selected.
+    pub(crate) fn batch(&self, selected: Selected) -> Batch<'q> {
+        let Selected { listener, room } = selected;
+        let other_cgroup = !self.former.shares_cgroup(&listener);
 
-        // The caller of listen_stop() has a reference.
-        let _owned = req.own(self.former);
-        Some(req)
+        // INVARIANT: Empty.
+        Batch {
+            to: listener,
+            list: RequestList::new(),
+            room,
+            other_cgroup,
+        }
+    }
+
+    /// The next request, or where somebody else holds that, a clone of it. One that can't
+    /// be cloned is left to its former listener.
+    pub(crate) fn pop(&mut self, rcu: &rcu::Guard) -> Option<OwnedRequest<'q>> {
+        loop {
+            let req = self.left.pop()?;
+
+            // The caller of listen_stop() has a reference.
+            let _owned = req.own(self.former);
+            // SAFETY: It names the former listener, by the type invariant or since just
+            // now.
+            match unsafe { req.into_unheld(self.former, rcu) } {
+                Ok(req) => return Some(req),
+                Err(req) => self.keep(req, Outcome::NoMemory),
+            }
+        }
     }
 
     /// Gives the last request back.
-    pub(crate) fn unpop(&mut self, req: QueuedRequest) {
+    pub(crate) fn unpop(&mut self, req: OwnedRequest<'q>) {
         self.left.push_front(req);
     }
 
     /// Leaves a request to its former listener.
-    pub(crate) fn keep(&mut self, req: QueuedRequest, why: Outcome) {
+    pub(crate) fn keep(&mut self, req: OwnedRequest<'q>, why: Outcome) {
         trace::failure(Path::Close, self.former, None, [(req.connection(), why)]);
         self.tally.add(why, 1);
         self.kept.push(req);
@@ -236,61 +254,78 @@ impl<'a> TakenQueue<'a> {
             .append(mem::replace(&mut self.left, RequestList::new()));
     }
 
-    /// Adds a request of this queue to a batch, or keeps it where a process
-    /// owns its Fast Open child; one that can be locked is sent at once, and on
-    /// its own.
-    pub(crate) fn add(&mut self, batch: &mut Batch, req: QueuedRequest) {
+    /// Adds a request, as [`TakenQueue::pop`] has returned it, to a batch, or keeps it
+    /// where a process owns its Fast Open child; one that can be locked is sent at once,
+    /// and on its own.
+    pub(crate) fn add(&mut self, batch: &mut Batch<'q>, req: OwnedRequest<'q>) {
         if req.is_fast_open() {
             self.send_fast_open(&batch.to, req);
         } else {
-            // SAFETY: Not a Fast Open request, which it can't become.
+            // SAFETY: Nobody else holds it. Not a Fast Open request, which it can't become.
             unsafe { batch.push(req) };
         }
     }
 
-    /// Adds the next `n` requests of this queue to a batch, as [`TakenQueue::add`]
-    /// does.
-    pub(crate) fn fill(&mut self, batch: &mut Batch, n: u32) {
-        if self.has_fast_open {
-            for _ in 0..n {
-                let Some(req) = self.pop() else { break };
-                self.add(batch, req);
+    /// Adds the next `n` requests of this queue to a batch, as [`TakenQueue::pop`] and
+    /// [`TakenQueue::add`] do.
+    pub(crate) fn fill(&mut self, batch: &mut Batch<'q>, mut n: u32, rcu: &rcu::Guard) {
+        loop {
+            if !self.has_fast_open && !batch.other_cgroup {
+                n -= self.fill_run(batch, n);
             }
-            return;
+            if n == 0 {
+                break;
+            }
+            let Some(req) = self.pop(rcu) else { break };
+            self.add(batch, req);
+            n -= 1;
         }
+    }
 
+    /// Adds up to `n` requests in one go, as long as nobody else holds the next one, and
+    /// returns how many.
+    #[inline]
+    fn fill_run(&mut self, batch: &mut Batch<'q>, n: u32) -> u32 {
         let (former, to) = (self.former, &batch.to);
+
         to.about_to_be_named();
         // INVARIANT: Each is named here.
         let list = self.left.take(n, |req| {
+            if req.is_held() {
+                return false;
+            }
             let _owned = req.own(former);
             // SAFETY: As in `Batch::push`, and passed above; none is a Fast Open
             // request, by the type invariant. Where listen() has miscounted them,
             // one may be, whose charge stays where it was.
             unsafe { req.name(to) };
+            true
         });
+        let taken = list.len();
+
         batch.list.append(list);
+        taken
     }
 
     #[cold]
-    fn send_fast_open(&mut self, to: &ListenerRef, req: QueuedRequest) {
+    fn send_fast_open(&mut self, to: &ListenerRef, req: OwnedRequest<'q>) {
         let Some(_locked) = req.lock_child() else {
             return self.keep(req, Outcome::Busy);
         };
-        let mut batch = Batch::new(Selected {
+        let mut batch = self.batch(Selected {
             listener: to.clone(),
             room: None,
         });
 
-        // SAFETY: Locked until after `send`.
+        // SAFETY: Locked until after `send`. Requests of Fast Open were never in ehash.
         unsafe { batch.push(req) };
         self.send(batch);
     }
 
     /// Appends a batch of this queue's requests to its listener's queue, and
     /// tells the application. What the listener doesn't take is left again.
-    pub(crate) fn send(&mut self, batch: Batch) {
-        let Batch { to, list, room } = batch;
+    pub(crate) fn send(&mut self, batch: Batch<'q>) {
+        let Batch { to, list, room, .. } = batch;
         // SAFETY: By the type invariants, and `own` in `pop`; `send_fast_open` has
         // locked the child of the one Fast Open request that is sent.
         let Appended { n, over, rest } =
@@ -323,15 +358,37 @@ impl Drop for TakenQueue<'_> {
     }
 }
 
-impl NewChild<'_> {
-    /// Queues the child on `to`. `None` when that has stopped.
-    pub(crate) fn queue_on(&self, to: &ListenerRef) -> Option<Outcome> {
-        let mut list = RequestList::new();
-        let mut req = self.to_queued();
+impl<'a> NewChild<'a> {
+    /// Queues the child on the listener that was found for it. Returns it when that has
+    /// stopped.
+    #[inline]
+    pub(crate) fn queue(self) -> Result<Outcome, Self> {
+        let found = self.found();
 
-        // SAFETY: The reference on `to` is the caller's, until the request has one of its
-        // own, or names its former listener again. The child is locked, by the type
-        // invariant.
+        // SAFETY: The kernel has a reference on it, or the request has, by the type
+        // invariant. The child was copied from it, and so is in its cgroup.
+        unsafe { self.queue_on_referenced(found) }
+    }
+
+    /// Queues the child on `to`. Returns it when that has stopped.
+    #[cold]
+    pub(crate) fn queue_on(self, to: &ListenerRef) -> Result<Outcome, Self> {
+        self.connection().enter_cgroup_of(to);
+        // SAFETY: The reference is the caller's.
+        unsafe { self.queue_on_referenced(to) }
+    }
+
+    /// # Safety
+    ///
+    /// `to` must be referenced.
+    #[inline(always)]
+    unsafe fn queue_on_referenced(self, to: &Listener) -> Result<Outcome, Self> {
+        let mut list = RequestList::new();
+        let req = self.owned();
+
+        // SAFETY: `to` is referenced, by the safety requirement, until the request has a
+        // reference of its own, or names its former listener again. The child is locked,
+        // by the type invariant.
         unsafe { req.set_listener(to) };
         list.push(req);
 
@@ -342,10 +399,13 @@ impl NewChild<'_> {
         if n == 0 {
             // The list owns nothing that has to be put.
             self.not_queued();
-            return None;
+            return Err(self);
         }
-        // SAFETY: The request's reference, which `append` has left.
-        unsafe { self.former().put_many(n) };
-        Some(Outcome::queued(over == 0))
+        let former = self.former();
+
+        self.queued();
+        // SAFETY: The reference of the request that was queued, which `append` has left.
+        unsafe { former.put_many(n) };
+        Ok(Outcome::queued(over == 0))
     }
 }

@@ -10,7 +10,10 @@ use super::{
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 
 /// A connection whose listener has stopped: a request in `TCP_NEW_SYN_RECV`, or a
@@ -96,24 +99,67 @@ impl Connection<'_> {
         }
     }
 
-    /// MPTCP knows what to do with connections of TCP alone. Any other protocol
-    /// on top of TCP is expected by who accepts a connection, or isn't. The child
-    /// of a request has that of the listener that makes it.
+    /// What the connection speaks on top of TCP is expected by who accepts it, or isn't.
+    fn protocol_fits(&self, to: &Listener) -> bool {
+        if self.is_request() {
+            self.request_fits(to)
+        } else {
+            self.child_fits(to)
+        }
+    }
+
+    /// The child of a request has the protocol of the listener that makes it. A peer
+    /// that has been offered MPTCP falls back to TCP where it sees none, unless it
+    /// joins a connection. One that has been offered SMC goes on with it.
+    fn request_fits(&self, to: &Listener) -> bool {
+        // SAFETY: Valid by the type invariant, and a request.
+        let (join, smc) = unsafe {
+            (
+                bindings::rsk_is_mptcp_join(self.as_raw()),
+                bindings::rsk_is_smc(self.as_raw()),
+            )
+        };
+
+        (!join || to.is_mptcp()) && (!smc || to.is_smc())
+    }
+
+    /// MPTCP knows what to do with connections of TCP alone, and so does SMC.
     ///
     /// A child that seems to be of MPTCP without that protocol was copied from a
-    /// listener that was being destroyed, whose connection it would be taken for.
-    fn protocol_fits(&self, to: &Listener) -> bool {
-        if to.is_mptcp() {
-            self.is_request() || self.is_mptcp() != self.ulp().is_null()
-        } else {
-            !self.is_mptcp() && (self.is_request() || self.ulp() == to.ulp())
+    /// listener that was being destroyed, whose connection it would be taken for. One
+    /// that has inherited a callback of its listener's would call that.
+    fn child_fits(&self, to: &Listener) -> bool {
+        if self.is_mptcp() {
+            return to.is_mptcp() && !self.ulp().is_null();
         }
+
+        let ulp = if to.is_mptcp() {
+            ptr::null()
+        } else {
+            to.ulp()
+        };
+
+        // SAFETY: Both are valid by the type invariants.
+        self.ulp() == ulp && unsafe { bindings::sk_data_ready_fits(self.as_raw(), to.as_raw()) }
     }
 
     /// The protocol that a child speaks on top of TCP, or null.
     fn ulp(&self) -> *const bindings::tcp_ulp_ops {
         // SAFETY: Valid by the type invariant.
         unsafe { bindings::sk_ulp_ops(self.as_raw()) }
+    }
+
+    /// Has a child, which nobody has accepted yet, be in the cgroup of `listener`. A
+    /// connection of MPTCP stays in its own: there's more to it than this child.
+    ///
+    /// Nobody else may do so at the same time: the child is on a list of the caller's.
+    /// Any context.
+    #[cold]
+    pub(super) fn enter_cgroup_of(&self, listener: &Listener) {
+        if !self.is_mptcp() {
+            // SAFETY: Both are valid by the type invariants.
+            unsafe { bindings::sk_enter_cgroup(self.as_raw(), listener.as_raw()) }
+        }
     }
 
     /// Whether it takes a MPTCP listener to serve it: a child that hasn't fallen
@@ -133,7 +179,7 @@ impl Connection<'_> {
     /// another one in place of, may be unable to have it.
     pub(super) fn is_particular(&self, former: &Listener) -> bool {
         former.device() != 0
-            || self.is_mptcp()
+            || former.has_callbacks()
             || (!self.is_request() && !self.ulp().is_null())
             || keys::in_use()
     }

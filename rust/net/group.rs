@@ -9,7 +9,8 @@ use super::{
     Connection,
     Listener,
     ListenerRef,
-    Program, //
+    Program,
+    Stopping, //
 };
 use crate::bindings;
 use core::ptr::NonNull;
@@ -51,7 +52,7 @@ impl<'a> Group<'a> {
     }
 
     /// The same group, of a listener that is in `listen_stop()`.
-    pub(crate) fn of_stopping(self) -> Self {
+    pub(crate) fn of_stopping(self, _former: &Stopping<'_>) -> Self {
         Self {
             is_stopping: true,
             ..self
@@ -113,10 +114,13 @@ impl<'a> Group<'a> {
 
     /// Whether a listener that may have one child of the former need not be one
     /// that may have another: the former is of MPTCP, which some children have
-    /// fallen back from, or bound to a device, which it may not have been always, or
-    /// one of the listeners has or had keys.
+    /// fallen back from, or of another protocol with callbacks, which some may have
+    /// been made before; or it's bound to a device, which it may not have been always;
+    /// or one of the listeners has or had keys.
     pub(crate) fn is_mixed(&self) -> bool {
-        self.former.is_mptcp() || self.former.device() != 0 || (keys::in_use() && self.has_keys())
+        self.former.has_callbacks()
+            || self.former.device() != 0
+            || (keys::in_use() && self.has_keys())
     }
 
     fn has_keys(&self) -> bool {

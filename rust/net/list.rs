@@ -5,12 +5,15 @@
 //! C header: [`include/net/request_sock.h`](srctree/include/net/request_sock.h)
 
 use super::{
+    stopping::Brand,
     Connection,
+    OwnedRequest,
     QueuedRequest, //
 };
 use crate::bindings;
 use core::{
     iter,
+    marker::PhantomData,
     mem,
     ptr::{
         self,
@@ -19,7 +22,7 @@ use core::{
 };
 use kernel::macros::kunit_tests;
 
-/// A list of queued requests that is in nobody's queue.
+/// A list of requests that is in nobody's queue.
 ///
 /// Leaks what is left on it when it's dropped: the requests belong on a queue,
 /// and every user of the list puts them on one.
@@ -27,16 +30,17 @@ use kernel::macros::kunit_tests;
 /// # Invariants
 ///
 /// `head` is null exactly if `len` is 0. Otherwise `dl_next` leads from `head`
-/// over `len` requests, each of them what [`QueuedRequest`] owns, to `tail`,
+/// over `len` requests, each of them what [`OwnedRequest`] owns, to `tail`,
 /// whose `dl_next` is null.
 #[must_use]
-pub(crate) struct RequestList {
+pub(crate) struct RequestList<'q> {
     head: *mut bindings::request_sock,
     tail: *mut bindings::request_sock,
     len: u32,
+    _queue: Brand<'q>,
 }
 
-impl RequestList {
+impl<'q> RequestList<'q> {
     /// An empty list.
     pub(crate) const fn new() -> Self {
         // INVARIANT: Empty.
@@ -44,6 +48,7 @@ impl RequestList {
             head: ptr::null_mut(),
             tail: ptr::null_mut(),
             len: 0,
+            _queue: PhantomData,
         }
     }
 
@@ -58,7 +63,12 @@ impl RequestList {
         len: u32,
     ) -> Self {
         // INVARIANT: By the safety requirements.
-        Self { head, tail, len }
+        Self {
+            head,
+            tail,
+            len,
+            _queue: PhantomData,
+        }
     }
 
     /// The first and the last request, if there is any.
@@ -84,9 +94,8 @@ impl RequestList {
         };
 
         iter::successors(NonNull::new(self.head), next).map(|req| {
-            // SAFETY: By the type invariant; a request has a child, which lives as
-            // long as the request is on the list.
-            unsafe { Connection::from_raw(NonNull::new_unchecked((*req.as_ptr()).sk)) }
+            // SAFETY: Valid as long as it's on the list, by the type invariant.
+            unsafe { QueuedRequest::from_raw(req) }.connection()
         })
     }
 
@@ -96,7 +105,7 @@ impl RequestList {
     }
 
     /// Takes the first request off.
-    pub(crate) fn pop(&mut self) -> Option<QueuedRequest> {
+    pub(crate) fn pop(&mut self) -> Option<OwnedRequest<'q>> {
         let req = NonNull::new(self.head)?;
 
         // INVARIANT: What follows the first is one shorter, and null when there
@@ -107,11 +116,11 @@ impl RequestList {
         self.len -= 1;
 
         // SAFETY: By the type invariant; it's on the list no more.
-        Some(unsafe { QueuedRequest::from_raw(req) })
+        Some(unsafe { OwnedRequest::from_raw(req) })
     }
 
     /// Adds a request at the end.
-    pub(crate) fn push(&mut self, req: QueuedRequest) {
+    pub(crate) fn push(&mut self, req: OwnedRequest<'q>) {
         let req = req.into_raw().as_ptr();
 
         // SAFETY: Both are valid, by the type invariants.
@@ -128,16 +137,20 @@ impl RequestList {
         self.len += 1;
     }
 
-    /// Takes off the first `n` requests, or all, each of which `visit` sees.
+    /// Takes off up to `n` requests from the first on, as long as `visit` says of each
+    /// that it's to be taken.
     #[inline]
-    pub(super) fn take(&mut self, n: u32, mut visit: impl FnMut(&mut QueuedRequest)) -> Self {
+    pub(super) fn take(&mut self, n: u32, mut visit: impl FnMut(&QueuedRequest) -> bool) -> Self {
         let (mut next, mut last) = (self.head, ptr::null_mut());
         let mut left = n;
 
         while left > 0 {
             let Some(req) = NonNull::new(next) else { break };
-            // SAFETY: By the type invariant; the list has no use for it meanwhile.
-            visit(&mut unsafe { QueuedRequest::from_raw(req) });
+
+            // SAFETY: Valid by the type invariant.
+            if !visit(unsafe { QueuedRequest::from_raw(req) }) {
+                break;
+            }
             last = next;
             // SAFETY: Valid by the type invariant.
             next = unsafe { (*next).dl_next };
@@ -155,6 +168,7 @@ impl RequestList {
             head: self.head,
             tail: last,
             len: n - left,
+            _queue: PhantomData,
         };
         self.head = next;
         self.len -= first.len;
@@ -162,7 +176,7 @@ impl RequestList {
     }
 
     /// Adds a request at the beginning.
-    pub(crate) fn push_front(&mut self, req: QueuedRequest) {
+    pub(crate) fn push_front(&mut self, req: OwnedRequest<'q>) {
         let mut front = RequestList::new();
 
         front.push(req);
@@ -170,13 +184,13 @@ impl RequestList {
     }
 
     /// Adds all of another list at the end.
-    pub(super) fn append(&mut self, mut back: RequestList) {
+    pub(super) fn append(&mut self, mut back: Self) {
         back.prepend(mem::replace(self, RequestList::new()));
         *self = back;
     }
 
     /// Adds all of another list at the beginning.
-    pub(crate) fn prepend(&mut self, front: RequestList) {
+    pub(crate) fn prepend(&mut self, front: Self) {
         if front.is_empty() {
             return;
         }
@@ -199,22 +213,22 @@ mod tests {
     type Requests = [bindings::request_sock; 4];
 
     /// A list of these requests, which is all that is ever looked at of them.
-    fn list(requests: &mut [bindings::request_sock]) -> RequestList {
+    fn list<'q>(requests: &mut [bindings::request_sock]) -> RequestList<'q> {
         let mut list = RequestList::new();
 
         for req in requests {
             // SAFETY: Lists only link requests, and leak what is left on them.
-            list.push(unsafe { QueuedRequest::from_raw(NonNull::from(req)) });
+            list.push(unsafe { OwnedRequest::from_raw(NonNull::from(req)) });
         }
         list
     }
 
     /// Whether the list is made up of these, in this order.
-    fn holds(mut list: RequestList, requests: &[bindings::request_sock], order: &[usize]) -> bool {
+    fn holds(mut list: RequestList<'_>, requests: &[bindings::request_sock], order: &[usize]) -> bool {
         let len = list.len() as usize == order.len();
 
         len && order.iter().all(|&i| {
-            let req = list.pop().map(QueuedRequest::into_raw);
+            let req = list.pop().map(OwnedRequest::into_raw);
 
             req.is_some_and(|req| ptr::eq(req.as_ptr(), &requests[i]))
         }) && list.pop().is_none()
@@ -239,7 +253,7 @@ mod tests {
         all.prepend(front);
         for req in last {
             // SAFETY: As in `list`.
-            all.push(unsafe { QueuedRequest::from_raw(NonNull::from(req)) });
+            all.push(unsafe { OwnedRequest::from_raw(NonNull::from(req)) });
         }
         assert!(holds(all, &requests, &[0, 1, 2, 3]));
     }
@@ -270,7 +284,10 @@ mod tests {
             let mut requests = Requests::default();
             let mut rest = list(&mut requests);
             let mut seen = 0;
-            let mut first = rest.take(n, |_| seen += 1);
+            let mut first = rest.take(n, |_| {
+                seen += 1;
+                true
+            });
 
             assert_eq!((seen, first.len(), rest.len()), (n, n, 4 - n));
             first.append(rest);
@@ -279,10 +296,24 @@ mod tests {
 
         let mut requests = Requests::default();
         let mut rest = list(&mut requests);
-        let first = rest.take(3, |_| ());
+        let first = rest.take(3, |_| true);
 
         assert!(holds(first, &requests, &[0, 1, 2]));
         assert!(holds(rest, &requests, &[3]));
-        assert!(RequestList::new().take(1, |_| ()).is_empty());
+        assert!(RequestList::new().take(1, |_| true).is_empty());
+    }
+
+    #[test]
+    fn takes_as_long_as_it_may() {
+        let mut requests = Requests::default();
+        let mut rest = list(&mut requests);
+        let mut seen = 0;
+        let first = rest.take(4, |_| {
+            seen += 1;
+            seen < 3
+        });
+
+        assert!(holds(first, &requests, &[0, 1]));
+        assert!(holds(rest, &requests, &[2, 3]));
     }
 }

@@ -128,6 +128,25 @@ impl Listener {
         unsafe { bindings::sk_is_mptcp(self.as_raw()) }
     }
 
+    /// Whether it's the TCP part of a SMC socket.
+    pub(super) fn is_smc(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_is_smc(self.as_raw()) }
+    }
+
+    /// Whether another protocol, or another user of it in the kernel, has given the socket
+    /// callbacks, which children inherit: MPTCP, SMC.
+    pub(super) fn has_callbacks(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { !bindings::sk_has_default_data_ready(self.as_raw()) }
+    }
+
+    /// Whether another listener is in the same cgroup.
+    pub(super) fn shares_cgroup(&self, other: &Listener) -> bool {
+        // SAFETY: Both are valid by the type invariant.
+        unsafe { bindings::sk_shares_cgroup(self.as_raw(), other.as_raw()) }
+    }
+
     /// Takes a reference, unless the last one is gone already.
     pub(crate) fn get(&self) -> Option<ListenerRef> {
         // SAFETY: Valid by the type invariant.
@@ -192,10 +211,24 @@ impl Listener {
 
     /// Tells the application that `n` children, at least 1, have been queued:
     /// blocked threads, pollers and signals, as `n` calls of `sk_data_ready()`
-    /// would.
+    /// would. Where nobody has replaced the callback or asked for signals, all waiters
+    /// but the first are woken in one pass.
     pub(crate) fn data_ready(&self, n: u32) {
+        let sk = self.as_raw();
+
         // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sk_data_ready(self.as_raw(), n) }
+        unsafe {
+            bindings::sk_data_ready(sk);
+            if n == 1 {
+                return;
+            }
+            if bindings::sk_has_default_data_ready(sk) && !bindings::sk_has_fasync(sk) {
+                return bindings::sk_wake_acceptors(sk, n - 1);
+            }
+            for _ in 1..n {
+                bindings::sk_data_ready(sk);
+            }
+        }
     }
 
     /// Puts `n` references, the last one perhaps: the socket is freed a grace period

@@ -114,7 +114,7 @@ impl<'a> AcceptQueue<'a> {
 
 impl QueueGuard<'_> {
     /// Exchanges the queue's requests, and with them its length.
-    pub(super) fn swap(&mut self, list: RequestList) -> RequestList {
+    pub(super) fn swap<'q>(&mut self, list: RequestList<'q>) -> RequestList<'q> {
         let queue = self.0.queue;
         let (head, tail) = list.ends();
 
@@ -137,7 +137,7 @@ impl QueueGuard<'_> {
 
     /// Adds requests at the end, which name this listener and own a reference
     /// on it each.
-    pub(super) fn append(&mut self, list: RequestList) {
+    pub(super) fn append(&mut self, list: RequestList<'_>) {
         let queue = self.0.queue;
         let (head, tail) = list.ends();
 

@@ -7,15 +7,22 @@
 
 use super::{
     queue,
+    stopping::Brand,
     Connection,
-    Listener, //
+    Listener,
+    ListenerRef, //
 };
 use crate::{
     bindings,
     policy::outcome::Outcome, //
 };
 use core::{
-    mem::offset_of,
+    marker::PhantomData,
+    mem::{
+        offset_of,
+        ManuallyDrop, //
+    },
+    ops::Deref,
     ptr::{
         self,
         NonNull, //
@@ -24,6 +31,7 @@ use core::{
 use kernel::{
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Relaxed, //
         },
@@ -79,6 +87,12 @@ impl Request {
         unsafe { Connection::from_raw(NonNull::new_unchecked(self.as_raw()).cast()) }
     }
 
+    /// Whether it's in ehash now, from where another CPU may take it.
+    pub(crate) fn is_hashed(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_is_hashed(self.as_raw().cast()) }
+    }
+
     /// The listener that it belongs to.
     pub(crate) fn listener<'a>(&self, _rcu: &'a rcu::Guard) -> &'a Listener {
         // SAFETY: Valid by the type invariant.
@@ -122,28 +136,25 @@ impl<'a> ExpiringRequest<'a> {
     /// the request is no longer hashed, nor charged to its own listener. It fails
     /// when memory is short, when the SYN+ACK can't be sent, or when another CPU
     /// has removed the request from ehash first. Softirq.
-    pub(crate) fn replace(self, listener: &Listener, resend: bool, _rcu: &rcu::Guard) -> Outcome {
+    pub(crate) fn replace(self, listener: &ListenerRef, resend: bool, _rcu: &rcu::Guard) -> Outcome {
         let req = self.0.as_raw();
         let queue = listener.accept_queue().as_raw();
+        let to = listener.clone();
 
-        // SAFETY: Valid by the type invariant.
-        let nreq = unsafe { bindings::reqsk_slab_alloc(req) };
+        // SAFETY: Valid by the type invariant. The reference on the listener is the
+        // clone's, or has been put where there is none.
+        let nreq = unsafe { bindings::inet_reqsk_clone(req, to.into_raw()) };
         if nreq.is_null() {
             return Outcome::NoMemory;
         }
 
-        // SAFETY: Both are requests of the same slab. The new one is nobody
-        // else's until it's hashed: lookups that still find its memory see a
-        // reference count of 0 first, and another key afterwards. It owns a
-        // reference on its listener. The references of 3 are ehash's, the
-        // timer's and this function's; they are set before the timer can run.
+        // SAFETY: The new one is nobody else's until it's hashed: lookups that still
+        // find its memory see a reference count of 0 first, and another key
+        // afterwards. The references of 3 are ehash's, the timer's and this
+        // function's; they are set before the timer can run.
         unsafe {
-            bindings::reqsk_copy(nreq, req);
-            bindings::sock_hold_many(listener.as_raw(), 1);
-            *rsk_listener(nreq) = listener.as_raw();
-            bindings::reqsk_mptcp_clone(nreq, req);
-            bindings::reqsk_timer_setup(nreq, req);
             bindings::reqsk_refcnt_set(nreq, 3);
+            bindings::reqsk_clone_setup(nreq);
         }
 
         // Whether the timer's reference is this function's to put.
@@ -153,20 +164,14 @@ impl<'a> ExpiringRequest<'a> {
         // one isn't hashed. The timer is armed before it is: who finds it there
         // deletes its timer, and puts that reference.
         let outcome = unsafe {
-            if resend && !bindings::reqsk_rtx_synack(listener.as_raw(), nreq) {
+            if !bindings::reqsk_timer_rearm(listener.as_raw(), nreq, resend) {
                 Outcome::Unanswered
+            } else if bindings::inet_ehash_insert(nreq.cast(), req.cast(), ptr::null_mut()) {
+                Outcome::Migrated
             } else {
-                (*nreq).set_num_timeout((*nreq).num_timeout() + 1);
-                bindings::reqsk_queue_charge(queue, nreq);
-                bindings::reqsk_timer_arm(nreq);
-                if bindings::inet_ehash_insert(nreq.cast(), req.cast(), ptr::null_mut()) {
-                    Outcome::Migrated
-                } else {
-                    // A lookup that came by its memory may have found it as well.
-                    unarmed = bindings::reqsk_timer_delete(nreq);
-                    bindings::reqsk_queue_uncharge(queue, nreq);
-                    Outcome::LostRace
-                }
+                // A lookup that came by its memory may have found it as well.
+                unarmed = bindings::reqsk_timer_delete(nreq);
+                Outcome::LostRace
             }
         };
 
@@ -181,9 +186,10 @@ impl<'a> ExpiringRequest<'a> {
                 let former = *rsk_listener(req);
 
                 bindings::reqsk_queue_uncharge(queue::accept_queue(former), req);
-                bindings::reqsk_disown(req);
+                bindings::reqsk_migrate_reset(req);
             } else {
-                bindings::reqsk_disown(nreq);
+                bindings::reqsk_queue_uncharge(queue, nreq);
+                bindings::reqsk_migrate_reset(nreq);
                 if unarmed {
                     bindings::reqsk_put(nreq);
                 }
@@ -196,52 +202,63 @@ impl<'a> ExpiringRequest<'a> {
     }
 }
 
-/// A request with its child, in an accept queue or between two.
-///
-/// Only the queue holds it: it is unhashed and its timer is gone. So it need
-/// not be cloned to go to another listener; it is told whose it is.
+/// A request with its child, in an accept queue or between two: it is unhashed and
+/// has no timer any more.
 ///
 /// # Invariants
 ///
-/// Owns the queue's reference on a valid request, whose `sk` is a child that
-/// nobody has accepted, and, unless it names none, a reference on the listener
-/// that it was queued on last, which it names but while it is in a `Batch`.
-pub(crate) struct QueuedRequest(NonNull<bindings::request_sock>);
+/// A valid request, whose `sk` is a child that nobody has accepted.
+#[repr(transparent)]
+pub(crate) struct QueuedRequest(Opaque<bindings::request_sock>);
 
 impl QueuedRequest {
-    /// Takes over a queue's reference.
+    /// Wraps a pointer to a request.
     ///
     /// # Safety
     ///
-    /// `req` must be what the type invariant says.
-    pub(super) unsafe fn from_raw(req: NonNull<bindings::request_sock>) -> Self {
-        // INVARIANT: By the safety requirements.
-        Self(req)
+    /// `req` must be what the type invariant says, for `'a`.
+    pub(super) unsafe fn from_raw<'a>(req: NonNull<bindings::request_sock>) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { req.cast().as_ref() }
     }
 
-    /// Gives the request up without putting anything.
-    pub(super) fn into_raw(self) -> NonNull<bindings::request_sock> {
-        self.0
+    fn as_raw(&self) -> *mut bindings::request_sock {
+        self.0.get()
     }
 
     /// The connection, which is the child's.
     pub(crate) fn connection(&self) -> Connection<'_> {
         // SAFETY: By the type invariant the request and its child are valid, and
         // it has one.
-        unsafe { Connection::from_raw(NonNull::new_unchecked((*self.0.as_ptr()).sk)) }
+        unsafe { Connection::from_raw(NonNull::new_unchecked((*self.as_raw()).sk)) }
     }
 
     /// Whether the child, in TCP_SYN_RECV, still points to the request. Once
     /// false it stays false.
-    pub(crate) fn is_fast_open(&self) -> bool {
-        let req = self.0.as_ptr().cast::<bindings::tcp_request_sock>();
+    pub(super) fn is_fast_open(&self) -> bool {
+        let req = self.as_raw().cast::<bindings::tcp_request_sock>();
 
         // SAFETY: Valid by the type invariant.
         unsafe { ptr::addr_of!((*req).tfo_listener).read_volatile() }
     }
 
+    /// Whether anybody but the queue holds the request: a SYN+ACK that is on its way,
+    /// or who has found it in ehash. Who comes later has looked there before the
+    /// request left it, in an RCU read section.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        // SAFETY: Valid by the type invariant; the offset is the field's.
+        let refcnt = unsafe {
+            Atomic::<i32>::from_ptr(self.as_raw().byte_add(bindings::SKC_REFCNT_OFFSET).cast())
+        };
+
+        // Pairs with refcount_dec_and_test() in reqsk_put(): who has let go of the
+        // request has read its listener.
+        refcnt.load(Acquire) != 1
+    }
+
     /// Locks the child, unless a process owns it.
-    pub(crate) fn lock_child(&self) -> Option<ChildGuard> {
+    pub(super) fn lock_child(&self) -> Option<ChildGuard> {
         let child = self.connection().as_raw();
 
         // SAFETY: The child is valid by the type invariant.
@@ -253,9 +270,9 @@ impl QueuedRequest {
     /// Gives a request that was made from a SYN cookie, which names no listener,
     /// the one it is queued on, with a reference. False if that has none left.
     #[inline]
-    pub(super) fn own(&mut self, listener: &Listener) -> bool {
+    pub(super) fn own(&self, listener: &Listener) -> bool {
         // SAFETY: Valid by the type invariant.
-        if !unsafe { *rsk_listener(self.0.as_ptr()) }.is_null() {
+        if !unsafe { *rsk_listener(self.as_raw()) }.is_null() {
             return true;
         }
         // SAFETY: A listener is valid by its type invariant.
@@ -272,13 +289,13 @@ impl QueuedRequest {
     ///
     /// # Safety
     ///
-    /// `listener` must be kept referenced until the request has a reference on it, or
-    /// names another again. It must have been passed to
-    /// [`Listener::about_to_be_named`].
+    /// Nobody else may store to it: the request is on a list of the caller's. `listener`
+    /// must be kept referenced until the request has a reference on it, or names another
+    /// again. It must have been passed to [`Listener::about_to_be_named`].
     #[inline]
-    pub(super) unsafe fn name(&mut self, listener: &Listener) {
-        // SAFETY: Valid by the type invariant. Nobody else stores to it.
-        unsafe { rsk_listener(self.0.as_ptr()).write_volatile(listener.as_raw()) };
+    pub(super) unsafe fn name(&self, listener: &Listener) {
+        // SAFETY: Valid by the type invariant.
+        unsafe { rsk_listener(self.as_raw()).write_volatile(listener.as_raw()) };
     }
 
     /// Makes the request name `listener`, and charges it to that.
@@ -287,9 +304,9 @@ impl QueuedRequest {
     ///
     /// As for [`QueuedRequest::name`], but for the last of it. The child of a Fast Open
     /// request must be locked.
-    pub(super) unsafe fn set_listener(&mut self, listener: &Listener) {
+    pub(super) unsafe fn set_listener(&self, listener: &Listener) {
         if self.is_fast_open() {
-            let req = self.0.as_ptr();
+            let req = self.as_raw();
 
             // reqsk_fastopen_remove() runs under the child's lock and uncharges
             // the listener that it finds, so that the charge and the name move
@@ -321,12 +338,147 @@ impl QueuedRequest {
     }
 }
 
+/// A queue's reference on a request, which was taken from the queue of the listener
+/// that `'q` stands for.
+///
+/// # Invariants
+///
+/// Owns the reference and, unless the request names none, the request's reference on
+/// the listener that it was queued on last, which it names but while it is in a
+/// `Batch`.
+pub(crate) struct OwnedRequest<'q> {
+    req: NonNull<bindings::request_sock>,
+    _queue: Brand<'q>,
+}
+
+impl OwnedRequest<'_> {
+    /// Takes over a queue's reference.
+    ///
+    /// # Safety
+    ///
+    /// `req` must be a [`QueuedRequest`], and the reference what the type invariant says.
+    pub(super) unsafe fn from_raw(req: NonNull<bindings::request_sock>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            req,
+            _queue: PhantomData,
+        }
+    }
+
+    /// Gives the request up without putting anything.
+    pub(super) fn into_raw(self) -> NonNull<bindings::request_sock> {
+        self.req
+    }
+
+    /// A request that nobody else holds: this one, or in its place a clone, which names
+    /// `listener` as well. This one is left to those who hold it then, with its listener:
+    /// they need not be in an RCU read section. None of Fast Open is held by others.
+    ///
+    /// Fails when memory is short. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The request must name `listener`.
+    pub(super) unsafe fn into_unheld(
+        self,
+        listener: &Listener,
+        rcu: &rcu::Guard,
+    ) -> Result<Self, Self> {
+        if !self.is_held() || self.is_fast_open() {
+            return Ok(self);
+        }
+        // SAFETY: By the type invariant and the safety requirement, the request has a
+        // reference on `listener`.
+        let Some(twin) = (unsafe { Twin::new(self.req, listener, rcu) }) else {
+            return Err(self);
+        };
+        // SAFETY: The clone was made of this request, whose reference is ours to put.
+        let req = unsafe { twin.replace(self.req) };
+
+        // INVARIANT: The reference is a queue's from now on, and the clone has one of its
+        // own on `listener`.
+        Ok(Self { req, ..self })
+    }
+}
+
+impl Deref for OwnedRequest<'_> {
+    type Target = QueuedRequest;
+
+    fn deref(&self) -> &QueuedRequest {
+        // SAFETY: Valid by the type invariant.
+        unsafe { QueuedRequest::from_raw(self.req) }
+    }
+}
+
+/// A clone of a request, until one of the two is gone.
+///
+/// # Invariants
+///
+/// Owns the only reference on a clone, which names a listener and has a reference on
+/// it, and shares with its original what a destructor frees.
+struct Twin(NonNull<bindings::request_sock>);
+
+impl Twin {
+    /// Clones an unhashed request, for `listener`. `None` when memory is short.
+    ///
+    /// # Safety
+    ///
+    /// `req` must be valid, and not of Fast Open; `listener` must be referenced.
+    #[cold]
+    unsafe fn new(
+        req: NonNull<bindings::request_sock>,
+        listener: &Listener,
+        _rcu: &rcu::Guard,
+    ) -> Option<Self> {
+        // SAFETY: By the safety requirements. The reference is the clone's, or has been
+        // put where there is none. Nobody else knows the clone.
+        unsafe {
+            bindings::sock_hold_many(listener.as_raw(), 1);
+            let twin = NonNull::new(bindings::inet_reqsk_clone(req.as_ptr(), listener.as_raw()))?;
+
+            bindings::reqsk_refcnt_set(twin.as_ptr(), 1);
+            // INVARIANT: Made just now.
+            Some(Self(twin))
+        }
+    }
+
+    /// The request that takes the place of `original`, a reference on which is put.
+    ///
+    /// # Safety
+    ///
+    /// `original` must be what this was cloned from, with a reference that is the
+    /// caller's.
+    unsafe fn replace(
+        self,
+        original: NonNull<bindings::request_sock>,
+    ) -> NonNull<bindings::request_sock> {
+        let twin = ManuallyDrop::new(self).0;
+
+        // SAFETY: By the safety requirements. What both point to is the clone's.
+        unsafe {
+            bindings::reqsk_migrate_reset(original.as_ptr());
+            bindings::reqsk_put(original.as_ptr());
+        }
+        twin
+    }
+}
+
+impl Drop for Twin {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; what both point to stays the original's.
+        unsafe {
+            bindings::reqsk_migrate_reset(self.0.as_ptr());
+            bindings::reqsk_put(self.0.as_ptr());
+        }
+    }
+}
+
 /// Holds a child's spinlock, with bottom halves off.
 ///
 /// # Invariants
 ///
 /// The child is locked and referenced as long as this exists.
-pub(crate) struct ChildGuard(*mut bindings::sock);
+pub(super) struct ChildGuard(*mut bindings::sock);
 
 impl Drop for ChildGuard {
     fn drop(&mut self) {
@@ -339,11 +491,15 @@ impl Drop for ChildGuard {
 ///
 /// # Invariants
 ///
-/// The request is what [`QueuedRequest`] owns, but for its `sk`; it names
-/// `former` and owns a reference on it; the child is locked.
+/// `req` is a valid request with a reference that the kernel gives up if this is queued.
+/// It's unhashed and has no timer, names `former` and owns a reference on it. `twin`, if
+/// there is one, is its clone. The child is locked. `found` is referenced by the kernel,
+/// or is `former`.
 pub(crate) struct NewChild<'a> {
     req: NonNull<bindings::request_sock>,
+    twin: Option<Twin>,
     child: NonNull<bindings::sock>,
+    found: &'a Listener,
     former: &'a Listener,
 }
 
@@ -354,17 +510,17 @@ impl<'a> NewChild<'a> {
     /// # Safety
     ///
     /// `req` must be valid and referenced, neither hashed nor with a timer, and
-    /// `child` the locked socket that it has become. `listener` must be the one
-    /// that it was to be queued on, and its own if it has none. All of that in
-    /// the read section of `_rcu`.
+    /// `child` the locked socket that it has become. `found` must be the listener that
+    /// it was to be queued on: its own, if it has none, or another, which is referenced.
+    /// All of that in the read section of `_rcu`.
     pub(crate) unsafe fn new(
         req: NonNull<bindings::request_sock>,
         child: NonNull<bindings::sock>,
-        listener: &'a Listener,
+        found: &'a Listener,
         _rcu: &'a rcu::Guard,
     ) -> Option<Self> {
         // SAFETY: By the safety requirements, but for `sk`, which isn't used.
-        if !unsafe { QueuedRequest::from_raw(req) }.own(listener) {
+        if !unsafe { QueuedRequest::from_raw(req) }.own(found) {
             return None;
         }
 
@@ -374,12 +530,23 @@ impl<'a> NewChild<'a> {
         let former = unsafe { Listener::from_raw(*rsk_listener(req.as_ptr())) };
 
         // INVARIANT: By the safety requirements.
-        Some(Self { req, child, former })
+        Some(Self {
+            req,
+            twin: None,
+            child,
+            found,
+            former,
+        })
     }
 
     /// The listener that the request belongs to.
     pub(crate) fn former(&self) -> &'a Listener {
         self.former
+    }
+
+    /// The listener that the child was to be queued on.
+    pub(crate) fn found(&self) -> &'a Listener {
+        self.found
     }
 
     /// The connection, which is the child's.
@@ -388,19 +555,48 @@ impl<'a> NewChild<'a> {
         unsafe { Connection::from_raw(self.child) }
     }
 
-    /// The request, with its child.
-    pub(super) fn to_queued(&self) -> QueuedRequest {
-        // SAFETY: Valid by the type invariant. It isn't on a queue yet, so that
-        // nobody else looks at `sk`.
-        unsafe { (*self.req.as_ptr()).sk = self.child.as_ptr() };
-        // SAFETY: By the type invariant.
-        unsafe { QueuedRequest::from_raw(self.req) }
+    /// Has it go on with a clone of its request, if somebody else holds that; see
+    /// [`OwnedRequest::into_unheld`]. Fails when memory is short.
+    pub(crate) fn detach(&mut self, rcu: &rcu::Guard) -> Result<(), Outcome> {
+        // SAFETY: Valid by the type invariant; `sk` isn't used.
+        let req = unsafe { QueuedRequest::from_raw(self.req) };
+
+        if req.is_held() && !req.is_fast_open() {
+            // SAFETY: By the type invariant, the request has a reference on `former`.
+            let twin = unsafe { Twin::new(self.req, self.former, rcu) };
+
+            // INVARIANT: Cloned just now.
+            self.twin = Some(twin.ok_or(Outcome::NoMemory)?);
+        }
+        Ok(())
     }
 
-    /// Undoes [`NewChild::to_queued`]: for the kernel, a request with a `sk` is
-    /// on a queue.
+    /// The request that is to be queued, with its child, as if it were the queue's.
+    pub(super) fn owned(&self) -> OwnedRequest<'a> {
+        let req = self.twin.as_ref().map_or(self.req, |twin| twin.0);
+
+        // SAFETY: Valid by the type invariants. It isn't on a queue yet, so that nobody
+        // else looks at `sk`.
+        unsafe { (*req.as_ptr()).sk = self.child.as_ptr() };
+        // SAFETY: By the type invariants; the reference is given up by `queued`, or stays
+        // where it is.
+        unsafe { OwnedRequest::from_raw(req) }
+    }
+
+    /// Undoes [`NewChild::owned`]: for the kernel, a request with a `sk` is on a
+    /// queue.
     pub(super) fn not_queued(&self) {
+        let req = self.twin.as_ref().map_or(self.req, |twin| twin.0);
+
         // SAFETY: As there.
-        unsafe { (*self.req.as_ptr()).sk = ptr::null_mut() };
+        unsafe { (*req.as_ptr()).sk = ptr::null_mut() };
+    }
+
+    /// Says that what [`NewChild::owned`] has returned is on a queue.
+    pub(super) fn queued(self) {
+        if let Some(twin) = self.twin {
+            // SAFETY: By the type invariant. The kernel has given its reference up.
+            unsafe { twin.replace(self.req) };
+        }
     }
 }
