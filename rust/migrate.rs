@@ -13,11 +13,13 @@
 mod batches;
 mod queue;
 mod request;
+mod selection;
 
 use crate::{
     hooks::Operations,
     net::{
         Connection,
+        Destination,
         ExpiringRequest,
         Group,
         Listener,
@@ -27,7 +29,6 @@ use crate::{
         PerNamespace,
         Program,
         Request,
-        Selected,
         Stopping,
         Verdict, //
     },
@@ -135,14 +136,14 @@ impl<'a> Choice<'a> {
         &self,
         connection: Connection<'_>,
         packet: &mut Packet<'_>,
-    ) -> Result<Selected, Outcome> {
+    ) -> Result<Destination, Outcome> {
         if let Some(program) = self.program {
             if self.group.len() == 0 {
                 return Err(Outcome::NoListener);
             }
             match program.run(&self.group, connection, packet) {
                 Verdict::Listener(listener) => {
-                    return Ok(Selected {
+                    return Ok(Destination {
                         listener,
                         room: None,
                     })
@@ -152,6 +153,6 @@ impl<'a> Choice<'a> {
                 Verdict::NoMemory => return Err(Outcome::NoMemory),
             }
         }
-        self.group.select(connection, self.preferences)
+        self.best(connection)
     }
 }

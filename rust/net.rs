@@ -6,6 +6,7 @@
 mod batch;
 mod connection;
 mod context;
+mod destination;
 mod group;
 mod keys;
 mod list;
@@ -15,7 +16,6 @@ mod proc;
 mod program;
 mod queue;
 mod request;
-mod selection;
 mod settings;
 mod stopping;
 pub(crate) mod trace;
@@ -30,9 +30,11 @@ pub(crate) use self::{
         cond_resched_unless_bpf,
         this_cpu, //
     },
+    destination::Destination,
     group::Group,
     list::RequestList,
     listener::{
+        Identity,
         Listener,
         ListenerRef, //
     },
@@ -55,6 +57,5 @@ pub(crate) use self::{
         QueuedRequest,
         Request, //
     },
-    selection::Selected,
     stopping::Stopping,
 };

@@ -4,17 +4,26 @@
 
 #![deny(unsafe_code)]
 
+mod best;
 mod level;
 pub(crate) mod outcome;
-pub(crate) mod select;
+mod rank;
+mod search;
 mod share;
+mod shortlist;
 
 pub(crate) use self::{
-    level::Level,
-    share::{
-        share,
-        Share, //
+    best::{
+        best,
+        first, //
     },
+    level::Level,
+    rank::Candidate,
+    search::{
+        search,
+        Look, //
+    },
+    shortlist::Shortlist,
 };
 
 /// What the settings of listeners are to a migration.

@@ -4,8 +4,8 @@
 
 use crate::net::{
     Batch,
+    Destination,
     Listener,
-    Selected,
     TakenQueue, //
 };
 use core::ptr;
@@ -16,7 +16,7 @@ use core::ptr;
 const PLACES: usize = 16;
 
 /// Batches by the listener they are for, and by the keys that these were
-/// selected by.
+/// chosen by.
 ///
 /// There is one batch for a listener, so that the connections that it gets stay
 /// in order, but for those of Fast Open, which go on their own.
@@ -39,7 +39,7 @@ impl<'q> Batches<'q> {
         }
     }
 
-    /// The batch for the listener that was selected by `key`, unless it's as
+    /// The batch for the listener that was chosen by `key`, unless it's as
     /// large as that has room.
     pub(super) fn get(&mut self, key: u32) -> Option<&mut Batch<'q>> {
         let place = match self.keys[key as usize % PLACES] {
@@ -63,15 +63,15 @@ impl<'q> Batches<'q> {
         place.is_some()
     }
 
-    /// The batch for a listener that was selected by `key`. Another one may be sent
+    /// The batch for a listener that was chosen by `key`. Another one may be sent
     /// for it.
     pub(super) fn insert<'a>(
         &'a mut self,
         key: u32,
-        selected: Selected,
+        destination: Destination,
         queue: &mut TakenQueue<'q>,
     ) -> &'a mut Batch<'q> {
-        let place = self.place_of(&selected.listener).unwrap_or_else(|| {
+        let place = self.place_of(&destination.listener).unwrap_or_else(|| {
             let place = self.places.iter().position(Option::is_none);
             let place = place.unwrap_or(key as usize % PLACES);
 
@@ -81,7 +81,7 @@ impl<'q> Batches<'q> {
 
         // INVARIANT: The place has a batch from here on.
         self.keys[key as usize % PLACES] = Some((key, place as u8));
-        self.places[place].get_or_insert_with(|| queue.batch(selected))
+        self.places[place].get_or_insert_with(|| queue.batch(destination))
     }
 
     fn place_of(&self, to: &Listener) -> Option<usize> {

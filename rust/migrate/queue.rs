@@ -20,11 +20,11 @@ use crate::{
         TakenQueue, //
     },
     policy::{
+        self,
         outcome::{
             Outcome,
             Path, //
         },
-        select, //
     },
     stats, //
 };
@@ -140,7 +140,7 @@ fn move_in_shares(
     };
     let n = queue.left().min(CHUNK);
 
-    for (selected, n) in choice.group.share(hash, n, choice.preferences)? {
+    for (selected, n) in choice.share(hash, n)? {
         let mut batch = queue.batch(selected);
 
         queue.fill(&mut batch, n, rcu);
@@ -156,17 +156,14 @@ fn move_by_hash<'q>(
     queue: &mut TakenQueue<'q>,
     rcu: &rcu::Guard,
 ) -> Result<(), Outcome> {
-    let Choice {
-        group, preferences, ..
-    } = choice;
-    let (listeners, by_cpu) = (group.len(), group.has_incoming_cpu());
+    let (listeners, by_cpu) = (choice.group.len(), choice.group.has_incoming_cpu());
     let mut batches = Batches::new();
     let mut result = Ok(());
 
     for _ in 0..CHUNK {
         let Some(req) = queue.pop(rcu) else { break };
         let connection = req.connection();
-        let mut key = u32::from(select::first(connection.hash(), listeners));
+        let mut key = u32::from(policy::first(connection.hash(), listeners));
 
         if by_cpu {
             key |= (connection.incoming_cpu() as u32) << u16::BITS;
@@ -177,13 +174,13 @@ fn move_by_hash<'q>(
             continue;
         }
 
-        let mut selected = group.select(connection, *preferences);
+        let mut selected = choice.best(connection);
         // It looked as if it had room, but all of that is taken.
         while selected
             .as_ref()
             .is_ok_and(|selected| batches.send_full(&selected.listener, queue))
         {
-            selected = group.select(connection, *preferences);
+            selected = choice.best(connection);
         }
 
         match selected {

@@ -5,12 +5,12 @@
 use super::{
     trace,
     Connection,
+    Destination,
     Listener,
     ListenerRef,
     NewChild,
     OwnedRequest,
     RequestList,
-    Selected,
     Stopping, //
 };
 use crate::{
@@ -201,9 +201,9 @@ impl<'q> TakenQueue<'q> {
         &self.tally
     }
 
-    /// An empty batch of this queue's requests, for the listener that was selected.
-    pub(crate) fn batch(&self, selected: Selected) -> Batch<'q> {
-        let Selected { listener, room } = selected;
+    /// An empty batch of this queue's requests, for the listener that was chosen.
+    pub(crate) fn batch(&self, destination: Destination) -> Batch<'q> {
+        let Destination { listener, room } = destination;
         let other_cgroup = !self.former.shares_cgroup(&listener);
 
         // INVARIANT: Empty.
@@ -312,7 +312,7 @@ impl<'q> TakenQueue<'q> {
         let Some(_locked) = req.lock_child() else {
             return self.keep(req, Outcome::Busy);
         };
-        let mut batch = self.batch(Selected {
+        let mut batch = self.batch(Destination {
             listener: to.clone(),
             room: None,
         });

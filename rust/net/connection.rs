@@ -177,7 +177,7 @@ impl Connection<'_> {
 
     /// Whether a listener of the same identity as `former`, which it looks for
     /// another one in place of, may be unable to have it.
-    pub(super) fn is_particular(&self, former: &Listener) -> bool {
+    pub(crate) fn is_particular(&self, former: &Listener) -> bool {
         former.device() != 0
             || former.has_callbacks()
             || (!self.is_request() && !self.ulp().is_null())

@@ -59,23 +59,13 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Whether the former listener is in `listen_stop()`, and has its settings yet.
-    pub(super) fn is_stopping(&self) -> bool {
-        self.is_stopping
-    }
-
     /// The listener whose connections look for another one.
     pub(crate) fn former(&self) -> &'a Listener {
         self.former
     }
 
-    /// The read section in which all this is.
-    pub(super) fn rcu(&self) -> &'a rcu::Guard {
-        self.rcu
-    }
-
     /// The group as it is now, which may be at another place.
-    pub(super) fn again(&self) -> Option<Self> {
+    pub(crate) fn again(&self) -> Option<Self> {
         let group = self.former.group(self.rcu)?;
 
         Some(Self {
@@ -124,20 +114,38 @@ impl<'a> Group<'a> {
     }
 
     fn has_keys(&self) -> bool {
-        self.former.has_keys() || (0..self.len()).any(|i| self.socket(i).has_keys())
+        self.former.has_keys() || self.round(|_| 0).any(Listener::has_keys)
     }
 
-    /// The `i`th socket of the group, for an `i` below [`Group::len`] as it was
-    /// in this read section.
-    pub(super) fn socket(&self, i: u16) -> &'a Listener {
-        // SAFETY: The group is valid by the type invariant. Listeners are freed
-        // a grace period after they leave it (SOCK_RCU_FREE), and the first
-        // `len` elements are never cleared, only replaced.
-        unsafe { Listener::from_raw(bindings::reuseport_sock(self.reuse.as_ptr(), u32::from(i))) }
+    /// The listeners of the group, those that have stopped not counted: of `n`, from
+    /// the `first(n)`th on and round the group.
+    pub(crate) fn round(
+        &self,
+        first: impl FnOnce(u16) -> u16,
+    ) -> impl ExactSizeIterator<Item = &'a Listener> {
+        let (reuse, len) = (self.reuse.as_ptr(), self.len());
+        let (start, end) = (u32::from(first(len).min(len)), u32::from(len));
+
+        (0..len).map(move |i| {
+            let i = start + u32::from(i);
+            let i = if i < end { i } else { i - end };
+
+            // SAFETY: The group is valid by the type invariant. Listeners are freed
+            // a grace period after they leave it (SOCK_RCU_FREE), and the first
+            // `len` elements are never cleared, only replaced.
+            unsafe { Listener::from_raw(bindings::reuseport_sock(reuse, i)) }
+        })
+    }
+
+    /// Whether a listener has the settings of the former, as far as that has them
+    /// yet.
+    pub(crate) fn settings_match(&self, listener: &Listener) -> bool {
+        self.former
+            .settings_equal(listener, !self.is_stopping, self.rcu)
     }
 
     /// Whether a listener that is like the former may have this connection.
-    pub(super) fn may_have(&self, listener: &Listener, connection: Connection<'_>) -> bool {
+    pub(crate) fn may_have(&self, listener: &Listener, connection: Connection<'_>) -> bool {
         connection.fits(listener) && connection.keys_match(self.former, listener, self.rcu)
     }
 

@@ -33,7 +33,7 @@ use kernel::{
 /// What two listeners must have in common for one to take the other's
 /// connections.
 #[derive(PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// The owner, `sk_uid`.
     uid: u32,
     /// The index of the device that the socket is bound to, or 0.
@@ -45,15 +45,15 @@ pub(super) struct Identity {
 }
 
 /// What a listener is like at a moment.
-pub(super) struct Status {
+pub(crate) struct Status {
     /// Whether it's in `TCP_LISTEN`.
-    pub(super) is_listening: bool,
+    pub(crate) is_listening: bool,
     /// Whether its last file descriptor is closed, so that it's about to stop.
-    pub(super) is_closing: bool,
+    pub(crate) is_closing: bool,
     /// How full its accept queue is.
-    pub(super) level: Level,
+    pub(crate) level: Level,
     /// Its `SO_INCOMING_CPU`, or a negative number.
-    pub(super) incoming_cpu: i32,
+    pub(crate) incoming_cpu: i32,
 }
 
 /// A TCP socket that listens, or that has stopped listening.
@@ -91,7 +91,7 @@ impl Listener {
     /// since: the owner and the device as they like, the rest by no longer being
     /// a listener.
     #[inline]
-    pub(super) fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         let mut identity = bindings::listener_identity::default();
 
         // SAFETY: Valid by the type invariant; all of the identity is written.
@@ -166,7 +166,7 @@ impl Listener {
 
     /// What a choice among listeners depends on, as it is now.
     #[inline]
-    pub(super) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         let mut status = bindings::listener_status::default();
 
         // SAFETY: Valid by the type invariant; all of the status is written.

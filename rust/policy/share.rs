@@ -7,16 +7,16 @@ use kernel::macros::kunit_tests;
 
 /// What one listener gets of a queue.
 #[derive(Clone, Copy)]
-pub(crate) struct Share {
+pub(super) struct Share {
     /// How full its accept queue is.
-    pub(crate) level: Level,
+    pub(super) level: Level,
     /// How many connections it gets.
-    pub(crate) n: u32,
+    pub(super) n: u32,
 }
 
 impl Share {
     /// Nobody's share.
-    pub(crate) const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         level: Level::NONE,
         n: 0,
     };
@@ -27,48 +27,52 @@ impl Share {
 /// all where none has any.
 ///
 /// The sum of all capacities must fit in 31 bits, as that of 64 does.
-pub(crate) fn share(shares: &mut [Share], n: u32) {
-    let room = shares
-        .iter()
-        .fold(0_u32, |room, share| room.saturating_add(share.level.room()));
-    let n = if room > 0 { n.min(room) } else { n };
+pub(super) fn share(shares: &mut [Share], n: u32) {
+    let (mut len, mut capacity, mut room) = (0, 0, 0_u32);
+    for level in shares.iter().map(|share| share.level) {
+        len += level.len();
+        capacity += level.capacity();
+        room = room.saturating_add(level.room());
+    }
+
+    let n = u64::from(if room > 0 { n.min(room) } else { n });
+    len += n;
 
     // Those above the level at which the others end get nothing, and make it
     // higher by not taking part.
-    let (mut len, mut capacity, mut takers) = (0, 0, 0);
-    loop {
-        let (mut l, mut c, mut t) = (u64::from(n), 0, 0);
+    let mut takers = shares.len();
+    let mut left = loop {
+        let (mut l, mut c, mut t, mut given) = (n, 0, 0, 0);
 
-        for level in shares.iter().map(|share| share.level) {
-            if takers == 0 || !is_above(level, len, capacity) {
+        for share in shares.iter_mut() {
+            let level = share.level;
+
+            share.n = 0;
+            if !is_above(level, len, capacity) {
+                let end = (len * level.capacity()).checked_div(capacity);
+
+                share.n = (end.unwrap_or(0) - level.len()) as u32;
+                given += u64::from(share.n);
                 l += level.len();
                 c += level.capacity();
                 t += 1;
             }
         }
         if t == takers {
-            break;
+            break n - given;
         }
         (len, capacity, takers) = (l, c, t);
-    }
+    };
 
-    let mut left = n;
-    for share in shares.iter_mut() {
-        share.n = 0;
-        if !is_above(share.level, len, capacity) {
-            let end = (len * share.level.capacity()).checked_div(capacity);
-
-            share.n = (end.unwrap_or(0) - share.level.len()) as u32;
-            left -= share.n;
-        }
-    }
     // What rounding has left is less than one for each.
-    for share in shares
-        .iter_mut()
-        .filter(|share| !is_above(share.level, len, capacity))
-        .take(left as usize)
-    {
-        share.n += 1;
+    for share in shares {
+        if left == 0 {
+            break;
+        }
+        if !is_above(share.level, len, capacity) {
+            share.n += 1;
+            left -= 1;
+        }
     }
 }
 

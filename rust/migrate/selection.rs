@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The choice among the listeners of a group, where no program makes it.
+
+use super::Choice;
+use crate::{
+    net::{
+        Connection,
+        Destination,
+        Group,
+        Identity,
+        Listener, //
+    },
+    policy::{
+        self,
+        outcome::Outcome,
+        Candidate,
+        Look,
+        Shortlist, //
+    },
+};
+
+/// What a listener has to have.
+struct Wanted<'a> {
+    identity: Identity,
+    /// The connection that it must be able to have, if one may be particular.
+    connection: Option<Connection<'a>>,
+    /// The CPU that it had better be meant for.
+    cpu: Option<i32>,
+}
+
+impl Wanted<'_> {
+    /// Looks at a listener of a group.
+    #[inline(always)]
+    fn look<'a>(&self, group: &Group<'_>, listener: &'a Listener) -> Look<&'a Listener> {
+        let status = listener.status();
+        let may_have = |connection| group.may_have(listener, connection);
+
+        if !status.is_listening {
+            return Look::Stopped;
+        }
+        if listener.identity() != self.identity || !self.connection.is_none_or(may_have) {
+            return Look::Unfit;
+        }
+        Look::Fit(Candidate {
+            listener,
+            stays: !status.is_closing,
+            level: status.level,
+            on_cpu: self.cpu.is_none_or(|cpu| cpu == status.incoming_cpu),
+        })
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// The best live listener for a connection, or why none may have it.
+    pub(super) fn best(&self, connection: Connection<'_>) -> Result<Destination, Outcome> {
+        policy::search(self.group, Group::again, |group, search| {
+            let former = group.former();
+            let wanted = Wanted {
+                identity: former.identity(),
+                connection: connection.is_particular(former).then_some(connection),
+                cpu: group.has_incoming_cpu().then(|| connection.incoming_cpu()),
+            };
+            let best = policy::best(
+                search,
+                group.round(|n| policy::first(connection.hash(), n)),
+                |listener| wanted.look(group, listener),
+                self.preferences,
+                |listener| group.settings_match(listener),
+            )?;
+            let listener = best.listener.get();
+
+            if listener.is_none() {
+                search.lost();
+            }
+            Some(Destination {
+                listener: listener?,
+                room: Some(best.level.room()).filter(|&room| room > 0),
+            })
+        })
+    }
+
+    /// Shares out `n` connections of a group that isn't mixed, one of which has this
+    /// hash, among live listeners, or says why none may have them. What those would
+    /// get that have lost their last reference meanwhile is left out.
+    pub(super) fn share(
+        &self,
+        hash: u32,
+        n: u32,
+    ) -> Result<impl Iterator<Item = (Destination, u32)> + 'a, Outcome> {
+        let mut list = Shortlist::new();
+
+        policy::search(self.group, Group::again, |group, search| {
+            let wanted = Wanted {
+                identity: group.former().identity(),
+                connection: None,
+                cpu: None,
+            };
+
+            list.fill(
+                search,
+                group.round(|n| policy::first(hash, n)),
+                |listener| wanted.look(group, listener),
+                n,
+                self.preferences.matching,
+                |listener| group.settings_match(listener),
+            )
+            .then_some(())
+        })?;
+
+        let has_room = list.has_room();
+        Ok(list.filter_map(move |(listener, n)| {
+            let destination = Destination {
+                listener: listener.get()?,
+                room: has_room.then_some(n),
+            };
+
+            Some((destination, n))
+        }))
+    }
+}
