@@ -491,17 +491,22 @@ __rust_helper void rust_helper_net_add_failed(struct net *net, unsigned int n)
 	NET_ADD_STATS(net, LINUX_MIB_TCPMIGRATEREQFAILURE, n);
 }
 
-__rust_helper bool
+__rust_helper struct proc_dir_entry *
 rust_helper_proc_net_create(struct net *net, const char *name,
-			    int (*show)(struct seq_file *file, void *v))
+			    int (*show)(struct seq_file *file, void *v),
+			    void *data)
 {
-	return !IS_ENABLED(CONFIG_PROC_FS) ||
-	       proc_create_net_single(name, 0444, net->proc_net, show, NULL);
+	return proc_create_net_single(name, 0444, net->proc_net, show, data);
 }
 
-__rust_helper void rust_helper_proc_net_remove(struct net *net, const char *name)
+__rust_helper void *rust_helper_proc_data(const struct seq_file *file)
 {
-	remove_proc_entry(name, net->proc_net);
+	return pde_data(file_inode(file->file));
+}
+
+__rust_helper void rust_helper_proc_remove(struct proc_dir_entry *entry)
+{
+	proc_remove(entry);
 }
 
 __rust_helper int rust_helper_this_cpu(void)

@@ -13,6 +13,7 @@
 struct bpf_prog;
 struct ipv6_txoptions;
 struct net;
+struct proc_dir_entry;
 struct request_sock;
 struct request_sock_queue;
 struct seq_file;
@@ -228,9 +229,12 @@ const void *rust_helper_fastopen_keys(const struct tcp_fastopen_context *ctx,
 void *rust_helper_net_generic(const struct net *net, unsigned int id);
 void rust_helper_net_add_migrated(struct net *net, unsigned int n);
 void rust_helper_net_add_failed(struct net *net, unsigned int n);
-bool rust_helper_proc_net_create(struct net *net, const char *name,
-				 int (*show)(struct seq_file *file, void *v));
-void rust_helper_proc_net_remove(struct net *net, const char *name);
+struct proc_dir_entry *
+rust_helper_proc_net_create(struct net *net, const char *name,
+			    int (*show)(struct seq_file *file, void *v),
+			    void *data);
+void *rust_helper_proc_data(const struct seq_file *file);
+void rust_helper_proc_remove(struct proc_dir_entry *entry);
 int rust_helper_this_cpu(void);
 void rust_helper_cond_resched_unless_bpf(void);
 

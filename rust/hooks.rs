@@ -237,19 +237,23 @@ impl<T: Operations> Adapter<T> {
 /// # Invariants
 ///
 /// The ops of `T` are registered.
-pub(crate) struct Registration<T: Operations>(PhantomData<T>);
+pub(crate) struct Registration<T: Operations> {
+    _operations: T,
+}
 
 impl<T: Operations> Registration<T> {
-    /// Registers `T`; fails with `EBUSY` when another module has registered
-    /// itself.
-    pub(crate) fn new() -> Result<Self> {
+    /// Registers `T`, and keeps what it needs until after it's unregistered; fails
+    /// with `EBUSY` when another module has registered itself.
+    pub(crate) fn new(operations: T) -> Result<Self> {
         let ops: &'static bindings::tcp_migrate_ops = &Adapter::<T>::OPS;
 
         // SAFETY: The ops are static.
         to_result(unsafe { bindings::tcp_register_migrate_ops(ops) })?;
 
         // INVARIANT: Registered just now.
-        Ok(Self(PhantomData))
+        Ok(Self {
+            _operations: operations,
+        })
     }
 }
 

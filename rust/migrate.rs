@@ -39,7 +39,11 @@ use crate::{
         },
         Preferences, //
     },
-    sysctl::Sysctls, //
+    stats,
+    sysctl::{
+        self,
+        Sysctls, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -47,7 +51,20 @@ use kernel::{
 };
 
 /// The module's implementation of the hooks.
-pub(crate) struct Migration;
+pub(crate) struct Migration {
+    _stats: stats::Registration,
+    _sysctl: sysctl::Registration,
+}
+
+impl Migration {
+    /// What migrates needs the counters, and the settings that say how.
+    pub(crate) fn new(stats: stats::Registration, sysctl: sysctl::Registration) -> Self {
+        Self {
+            _stats: stats,
+            _sysctl: sysctl,
+        }
+    }
+}
 
 #[vtable]
 impl Operations for Migration {

@@ -18,6 +18,7 @@ mod queue;
 mod request;
 mod settings;
 mod stopping;
+mod sysctl;
 pub(crate) mod trace;
 
 pub(crate) use self::{
@@ -40,10 +41,14 @@ pub(crate) use self::{
     },
     namespace::{
         Namespace,
+        NewNamespace,
         PerNamespace,
         PernetOperations, //
     },
-    proc::NetFile,
+    proc::{
+        NetFile,
+        Show, //
+    },
     program::{
         Packet,
         Program,
@@ -58,4 +63,8 @@ pub(crate) use self::{
         Request, //
     },
     stopping::Stopping,
+    sysctl::{
+        Sysctl,
+        SysctlTable, //
+    },
 };

@@ -37,8 +37,8 @@ pub(crate) enum Match {
     Require = 2,
 }
 
-impl From<u8> for Match {
-    fn from(value: u8) -> Self {
+impl From<u32> for Match {
+    fn from(value: u32) -> Self {
         match value {
             0 => Self::Any,
             1 => Self::Prefer,

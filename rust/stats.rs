@@ -7,8 +7,10 @@ use crate::{
     net::{
         Namespace,
         NetFile,
+        NewNamespace,
         PerNamespace,
-        PernetOperations, //
+        PernetOperations,
+        Show, //
     },
     policy::outcome::{
         Outcome,
@@ -30,22 +32,18 @@ static ID: Atomic<u32> = Atomic::new(0);
 /// The counters of one network namespace.
 pub(crate) struct Counters([[Atomic<u64>; Outcome::ALL.len()]; Path::ALL.len()]);
 
-// SAFETY: Zeroed memory is a counter that is 0.
-unsafe impl PerNamespace for Counters {
+// SAFETY: Of `migrate::Migration`, which has our `Registration`.
+unsafe impl PerNamespace for NetFile<Counters> {
     fn id() -> &'static Atomic<u32> {
         &ID
     }
 
-    fn init(&self, net: &Namespace) -> Result {
-        Self::create(net)
-    }
-
-    fn exit(&self, net: &Namespace) {
-        Self::remove(net)
+    fn new(net: &NewNamespace) -> impl PinInit<Self, Error> {
+        NetFile::new(net, Counters::new())
     }
 }
 
-impl NetFile for Counters {
+impl Show for Counters {
     const NAME: &'static CStr = c"tcp_migrate";
 
     /// A line for each outcome, with a column for each path, and a heading.
@@ -67,6 +65,10 @@ impl NetFile for Counters {
 }
 
 impl Counters {
+    const fn new() -> Self {
+        Self([const { [const { Atomic::new(0) }; Outcome::ALL.len()] }; Path::ALL.len()])
+    }
+
     fn counter(&self, path: Path, outcome: Outcome) -> &Atomic<u64> {
         &self.0[path as usize][outcome as usize]
     }
@@ -85,14 +87,14 @@ pub(crate) fn count(namespace: &Namespace, path: Path, outcome: Outcome, n: u32)
     } else {
         namespace.add_failed(n);
     }
-    Counters::of(namespace)
+    NetFile::<Counters>::of(namespace)
         .counter(path, outcome)
         .add(n.into(), Relaxed);
 }
 
 /// The counters exist while this does.
 pub(crate) struct Registration {
-    _pernet: PernetOperations<Counters>,
+    _pernet: PernetOperations<NetFile<Counters>>,
 }
 
 impl Registration {

@@ -15,6 +15,8 @@
 //! ```
 
 use kernel::prelude::*;
+use migrate::Migration;
+use sysctl::Sysctl;
 
 mod bindings;
 mod hooks;
@@ -32,7 +34,7 @@ module! {
     license: "GPL",
     imports_ns: ["TCP_MIGRATE"],
     params: {
-        migrate_req: u8 {
+        migrate_req: u32 {
             default: 0,
             description: "net.ipv4.tcp_migrate_req of current and later network namespaces (0 or 1)",
         },
@@ -40,35 +42,25 @@ module! {
 }
 
 /// The loaded module.
-///
-/// Fields drop in order: no connection is migrated any more before the counters
-/// and the settings that decide it go away.
 struct TcpMigrate {
-    _hooks: hooks::Registration<migrate::Migration>,
-    _stats: stats::Registration,
-    _sysctl: sysctl::Registration,
+    _hooks: hooks::Registration<Migration>,
 }
 
 impl kernel::Module for TcpMigrate {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let migrate_req = module_parameters::migrate_req.value();
 
-        if !sysctl::is_valid(migrate_req) {
-            pr_err!("migrate_req is 0 or 1, not {}\n", migrate_req);
-            return Err(EINVAL);
-        }
+        Sysctl::MigrateReq
+            .set_default(migrate_req)
+            .inspect_err(|_| pr_err!("migrate_req is 0 or 1, not {}\n", migrate_req))?;
 
-        let sysctl = sysctl::Registration::new(migrate_req)
+        let sysctl = sysctl::Registration::new()
             .inspect_err(|_| pr_err!("cannot register net.ipv4.tcp_migrate_req\n"))?;
         let stats = stats::Registration::new()
             .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate\n"))?;
-        let hooks = hooks::Registration::new()
+        let hooks = hooks::Registration::new(Migration::new(stats, sysctl))
             .inspect_err(|_| pr_err!("connections are migrated by another module already\n"))?;
 
-        Ok(Self {
-            _hooks: hooks,
-            _stats: stats,
-            _sysctl: sysctl,
-        })
+        Ok(Self { _hooks: hooks })
     }
 }

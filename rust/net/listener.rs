@@ -61,7 +61,8 @@ pub(crate) struct Status {
 /// # Invariants
 ///
 /// Always the `struct sock` of a TCP socket with an accept queue, whose memory
-/// is valid as long as a reference to this type exists.
+/// is valid as long as a reference to this type exists. Hooks are registered all that
+/// time.
 #[repr(transparent)]
 pub(crate) struct Listener(Opaque<bindings::sock>);
 
@@ -181,7 +182,9 @@ impl Listener {
 
     /// The socket's network namespace.
     pub(crate) fn namespace(&self) -> &Namespace {
-        // SAFETY: A socket keeps its namespace at least until it is destroyed.
+        // SAFETY: A socket has a reference on its namespace until it is destroyed. Some
+        // of the kernel's own have none, but no group, and nobody asks for theirs. There
+        // is a listener only while hooks are registered, by the type invariant.
         unsafe { Namespace::from_raw(bindings::sock_net(self.as_raw())) }
     }
 

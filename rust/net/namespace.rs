@@ -5,20 +5,64 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
 use kernel::{
-    error::{from_result, to_result},
+    alloc::{
+        allocator::Kmalloc,
+        Allocator, //
+    },
+    error::{
+        from_result,
+        to_result, //
+    },
     prelude::*,
-    sync::atomic::{Atomic, Relaxed},
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     types::Opaque, //
 };
 
-/// A network namespace, `struct net`.
+/// A network namespace, `struct net`, in which the module's data is being set up or
+/// torn down.
 ///
 /// # Invariants
 ///
-/// The namespace is alive, or about to be torn down by a caller who waits for
-/// us.
+/// The namespace is valid.
+#[repr(transparent)]
+pub(crate) struct NewNamespace(Opaque<bindings::net>);
+
+impl NewNamespace {
+    /// Wraps a pointer to a namespace.
+    ///
+    /// # Safety
+    ///
+    /// `net` must be valid, and must stay so for `'a`.
+    unsafe fn from_raw<'a>(net: *mut bindings::net) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &*net.cast() }
+    }
+
+    /// The C object.
+    pub(super) fn as_raw(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+}
+
+/// A network namespace, `struct net`, whose listeners hooks are called for.
+///
+/// That there's one shows that it has all of the module's data.
+///
+/// # Invariants
+///
+/// Somebody has a reference on the namespace, and [`crate::hooks::Registration`]
+/// exists.
 #[repr(transparent)]
 pub(crate) struct Namespace(Opaque<bindings::net>);
 
@@ -27,14 +71,14 @@ impl Namespace {
     ///
     /// # Safety
     ///
-    /// `net` must be valid, and must stay so for `'a`.
-    pub(crate) unsafe fn from_raw<'a>(net: *mut bindings::net) -> &'a Self {
+    /// `net` must be what the type invariant says, for `'a`.
+    pub(super) unsafe fn from_raw<'a>(net: *mut bindings::net) -> &'a Self {
         // SAFETY: By the safety requirements; the type is transparent.
         unsafe { &*net.cast() }
     }
 
     /// The C object.
-    pub(crate) fn as_raw(&self) -> *mut bindings::net {
+    fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
     }
 
@@ -51,37 +95,41 @@ impl Namespace {
     }
 }
 
-/// Data that exists once per network namespace, from before the first use of
-/// the namespace until after the last.
+/// Data that exists once per network namespace.
 ///
 /// # Safety
 ///
-/// Zeroed memory must be a valid value of the type.
-pub(crate) unsafe trait PerNamespace: Sync + Sized + 'static {
+/// The [`PernetOperations`] of the type must be part of the [`Operations`] that hooks
+/// are registered with, and so outlive [`crate::hooks::Registration`].
+///
+/// [`Operations`]: crate::hooks::Operations
+pub(crate) unsafe trait PerNamespace: Send + Sync + Sized + 'static {
     /// Where the kernel stores the number under which it finds the data.
     fn id() -> &'static Atomic<u32>;
 
-    /// Sets up what is zeroed memory so far. Called in process context for each
-    /// namespace that exists, and for each new one.
-    fn init(&self, net: &Namespace) -> Result;
+    /// Sets up the data of a namespace in place, in process context. It's dropped
+    /// there when the namespace goes, or the [`PernetOperations`] do.
+    fn new(net: &NewNamespace) -> impl PinInit<Self, Error>;
 
-    /// Undoes [`PerNamespace::init`]. The memory is freed by the caller.
-    fn exit(&self, net: &Namespace);
-
-    /// The data of `net`.
-    ///
-    /// The caller has a [`PernetOperations`] of this type registered, as it has
-    /// whenever a hook runs.
+    /// The data of a namespace.
+    #[inline]
     fn of(net: &Namespace) -> &Self {
-        // SAFETY: The namespace is valid by its type invariant, and the id was
-        // allocated when the operations were registered.
-        let data = unsafe { bindings::net_generic(net.as_raw(), Self::id().load(Relaxed)) };
-
-        // SAFETY: The kernel allocated `size_of::<Self>()` bytes for each
-        // namespace, `init` has set them up, and they are freed only after the
-        // namespace's last user.
-        unsafe { &*data.cast() }
+        // SAFETY: By its type invariant, the namespace is alive, and hooks are
+        // registered. So the operations are, by the safety requirement of the trait,
+        // and `init` has set up what the id stands for. `exit` drops it when nobody
+        // has a reference on the namespace, or there are no hooks any more.
+        unsafe { &*data(net.as_raw()) }
     }
+}
+
+/// Where the data of a namespace is.
+///
+/// # Safety
+///
+/// `net` must be valid, and the operations of `T` registered, or about to be.
+unsafe fn data<T: PerNamespace>(net: *mut bindings::net) -> *mut T {
+    // SAFETY: By the safety requirements.
+    unsafe { bindings::net_generic(net, T::id().load(Relaxed)) }.cast()
 }
 
 /// `struct pernet_operations`: has every namespace hold a `T`.
@@ -103,6 +151,11 @@ unsafe impl<T: PerNamespace> Sync for PernetOperations<T> {}
 impl<T: PerNamespace> PernetOperations<T> {
     /// Gives every current and future namespace its `T`.
     pub(crate) fn register() -> Result<Self> {
+        const {
+            assert!(size_of::<T>() > 0);
+            assert!(align_of::<T>() <= Kmalloc::MIN_ALIGN);
+        }
+
         let ops = KBox::new(
             bindings::pernet_operations {
                 init: Some(Self::init),
@@ -136,29 +189,31 @@ impl<T: PerNamespace> PernetOperations<T> {
     ///
     /// # Safety
     ///
-    /// Only for the kernel to call, for a namespace whose data is zeroed.
+    /// Only for the kernel to call, when it has allocated memory for the data.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
-        // SAFETY: The kernel passes a namespace that is being set up, or holds
-        // the lock under which none goes away.
-        let net = unsafe { Namespace::from_raw(net) };
-        // SAFETY: The kernel has allocated zeroed memory for a `T`, which is a
-        // valid one by the safety requirements of the trait.
-        let data =
-            unsafe { &*bindings::net_generic(net.as_raw(), T::id().load(Relaxed)).cast::<T>() };
+        from_result(|| {
+            // SAFETY: The kernel passes a namespace that is being set up, or holds
+            // the lock under which none goes away.
+            let init = T::new(unsafe { NewNamespace::from_raw(net) });
 
-        from_result(|| data.init(net).map(|()| 0))
+            // SAFETY: The kernel has allocated memory of that size, aligned as
+            // `register` asserts, which it frees when this fails. Otherwise it stays
+            // where it is until after `exit`.
+            unsafe { pin_init::raw_try_init(data::<T>(net), init) }?;
+            Ok(0)
+        })
     }
 
-    /// Undoes `init`.
+    /// Drops the data of a namespace.
     ///
     /// # Safety
     ///
-    /// Only for the kernel to call, for a namespace that nobody uses any more.
+    /// Only for the kernel to call, after `init` and before it frees the memory, for a
+    /// namespace on which nobody has a reference, or as it unregisters the operations.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
-        // SAFETY: The kernel passes a namespace that is still there.
-        let net = unsafe { Namespace::from_raw(net) };
-
-        T::of(net).exit(net);
+        // SAFETY: `init` has set it up, and nobody looks at it any more: there's no
+        // `Namespace` of it, by that type's invariant.
+        unsafe { ptr::drop_in_place(data::<T>(net)) }
     }
 }
 
