@@ -19,11 +19,11 @@
 #include "kselftest_harness.h"
 
 #include "bpf_run_sk_reuseport.skel.h"
-#include "filters.h"
-#include "keys.h"
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/filters.h"
+#include "lib/keys.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define CLIENTS	8
 #define PEERS	4

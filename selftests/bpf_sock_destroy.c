@@ -14,9 +14,9 @@
 #include "kselftest_harness.h"
 
 #include "bpf_sock_destroy.skel.h"
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define CLIENTS	8
 #define PEERS	4

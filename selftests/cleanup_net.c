@@ -20,10 +20,10 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "patience.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/patience.h"
+#include "lib/segments.h"
 
 #define TIE	"below"
 #define CLIENTS	4

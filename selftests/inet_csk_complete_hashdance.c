@@ -8,7 +8,7 @@
  *  3. Each peer sends the final ACK, and data.
  *  4. The other listener accepts each connection, and the peer has its answer.
  */
-#include "half_open.h"
+#include "lib/half_open.h"
 
 FIXTURE_SETUP(half_open)
 {

@@ -14,8 +14,8 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
 
 #define DEEP		1200
 #define SHALLOW		300

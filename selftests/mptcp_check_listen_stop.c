@@ -12,8 +12,8 @@
  */
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
 
 #define CLIENTS	4
 #define OTHERS	3

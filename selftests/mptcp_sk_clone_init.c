@@ -17,10 +17,10 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "mptcp.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/mptcp.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define PEERS	8
 #define ROUNDS	60

@@ -19,11 +19,11 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "mptcp.h"
-#include "netns.h"
-#include "patience.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/mptcp.h"
+#include "lib/netns.h"
+#include "lib/patience.h"
+#include "lib/segments.h"
 
 #define PEERS		4
 #define NONCE		"once"

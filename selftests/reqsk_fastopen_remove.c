@@ -9,7 +9,7 @@
  *  3. The other one accepts each connection with its data, before or after
  *     the final ACK completes the handshake.
  */
-#include "half_open.h"
+#include "lib/half_open.h"
 
 /* Client and server, no cookie needed, and on every listener unasked. */
 #define FASTOPEN	"1539"

@@ -17,10 +17,10 @@
 
 #include "kselftest_harness.h"
 
-#include "filters.h"
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/filters.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define PEERS	16
 #define ROUNDS	4

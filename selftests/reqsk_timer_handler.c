@@ -10,7 +10,7 @@
  *  4. Each peer sends the final ACK, and data.
  *  5. The other listener accepts each connection, and the peer has its answer.
  */
-#include "half_open.h"
+#include "lib/half_open.h"
 
 FIXTURE_SETUP(half_open)
 {

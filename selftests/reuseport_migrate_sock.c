@@ -16,9 +16,9 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 /* Whoever goes by hash alone gives each of three listeners some of them. */
 #define CLIENTS	12

@@ -5,9 +5,9 @@
  */
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define CLIENTS	4
 #define HALF	(CLIENTS / 2)

@@ -19,11 +19,11 @@
 
 #include "kselftest_harness.h"
 
-#include "filters.h"
-#include "listeners.h"
-#include "netns.h"
-#include "patience.h"
-#include "segments.h"
+#include "lib/filters.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/patience.h"
+#include "lib/segments.h"
 
 #define CLIENTS	8
 #define ROUNDS	100

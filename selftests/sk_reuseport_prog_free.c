@@ -14,9 +14,9 @@
 
 #include "kselftest_harness.h"
 
-#include "filters.h"
-#include "listeners.h"
-#include "netns.h"
+#include "lib/filters.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
 
 #define ROUNDS	300
 

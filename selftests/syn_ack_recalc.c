@@ -11,9 +11,9 @@
  */
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define RETRIES		"net/ipv4/tcp_synack_retries"
 #define PEERS		4

@@ -17,9 +17,9 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define PEERS		8
 #define HALF		(PEERS / 2)

@@ -14,9 +14,9 @@
  */
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 #define PEERS		4
 #define HELD_BACK	"TCPDeferAcceptDrop"

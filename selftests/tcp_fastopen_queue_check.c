@@ -12,10 +12,10 @@
  */
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "patience.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/patience.h"
+#include "lib/segments.h"
 
 #define PEERS		4
 #define MORE_PORTS	20000

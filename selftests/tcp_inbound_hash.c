@@ -17,11 +17,11 @@
 
 #include "kselftest_harness.h"
 
-#include "filters.h"
-#include "keys.h"
-#include "listeners.h"
-#include "netns.h"
-#include "patience.h"
+#include "lib/filters.h"
+#include "lib/keys.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/patience.h"
 
 /* Whoever goes by hash alone gives each of three listeners some of them. */
 #define CLIENTS		24

@@ -15,8 +15,8 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 
-#include "filters.h"
-#include "outcome_scene.h"
+#include "lib/filters.h"
+#include "lib/outcome_scene.h"
 
 #define ROUNDS	40
 #define CLIENTS	64

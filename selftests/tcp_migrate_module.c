@@ -12,11 +12,11 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "outcomes.h"
-#include "patience.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/outcomes.h"
+#include "lib/patience.h"
+#include "lib/segments.h"
 
 #define MODULE	"tcp_migrate"
 #define CLIENTS	8

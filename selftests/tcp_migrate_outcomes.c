@@ -14,8 +14,8 @@
 #include <linux/bpf.h>
 #include <sched.h>
 
-#include "filters.h"
-#include "outcome_scene.h"
+#include "lib/filters.h"
+#include "lib/outcome_scene.h"
 
 #define NOBODY		65534
 #define FAILSLAB	"/sys/kernel/debug/failslab"

@@ -7,8 +7,8 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
 
 #define NOBODY	65534
 

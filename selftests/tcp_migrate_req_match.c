@@ -25,9 +25,9 @@
 
 #include "kselftest_harness.h"
 
-#include "listeners.h"
-#include "netns.h"
-#include "segments.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/segments.h"
 
 /* Newer than the headers of most systems. */
 #ifndef SO_RCVPRIORITY

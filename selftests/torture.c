@@ -28,7 +28,7 @@
 
 #include "kselftest.h"
 
-#include "netns.h"
+#include "lib/netns.h"
 #include "torture/admin.h"
 #include "torture/round.h"
 #include "torture/state.h"

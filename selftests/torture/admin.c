@@ -11,11 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../filters.h"
-#include "../listeners.h"
-#include "../netns.h"
-#include "../patience.h"
-#include "../segments.h"
+#include "../lib/filters.h"
+#include "../lib/listeners.h"
+#include "../lib/netns.h"
+#include "../lib/patience.h"
+#include "../lib/segments.h"
 #include "admin.h"
 #include "torture.skel.h"
 

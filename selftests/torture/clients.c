@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../listeners.h"
-#include "../patience.h"
+#include "../lib/listeners.h"
+#include "../lib/patience.h"
 #include "clients.h"
 
 #define BATCHES		12

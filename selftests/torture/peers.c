@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../patience.h"
+#include "../lib/patience.h"
 #include "peers.h"
 
 #define BATCHES		8

@@ -5,7 +5,7 @@
 #ifndef PEERS_H
 #define PEERS_H
 
-#include "../segments.h"
+#include "../lib/segments.h"
 #include "round.h"
 
 #define PEERS_LATER	256

@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../listeners.h"
-#include "../netns.h"
-#include "../patience.h"
+#include "../lib/listeners.h"
+#include "../lib/netns.h"
+#include "../lib/patience.h"
 #include "admin.h"
 #include "clients.h"
 #include "peers.h"

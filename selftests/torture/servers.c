@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../listeners.h"
+#include "../lib/listeners.h"
 #include "admin.h"
 #include "servers.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../patience.h"
+#include "../lib/patience.h"
 #include "state.h"
 
 static const char * const slabs[STATE_SLABS] = {
