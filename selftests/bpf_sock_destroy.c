@@ -11,7 +11,7 @@
  */
 #include <bpf/bpf.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 
 #include "bpf_sock_destroy.skel.h"
 #include "lib/listeners.h"
@@ -33,13 +33,7 @@ FIXTURE_VARIANT(bpf_sock_destroy) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(bpf_sock_destroy, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(bpf_sock_destroy, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(bpf_sock_destroy, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(bpf_sock_destroy)
 {
@@ -78,23 +72,13 @@ static int iterate(struct bpf_program *program)
 static void destroy(struct __test_metadata *_metadata,
 		    struct bpf_sock_destroy *bpf, int listener)
 {
-	socklen_t len = sizeof(bpf->bss->victim);
-
-	ASSERT_EQ(0, getsockopt(listener, SOL_SOCKET, SO_COOKIE,
-				&bpf->bss->victim, &len));
+	bpf->bss->victim = listener_cookie(listener);
 	ASSERT_EQ(0, iterate(bpf->progs.destroy));
 	ASSERT_EQ(1, bpf->bss->met);
 	ASSERT_EQ(0, bpf->bss->error);
 }
 
-static void expect_counters(struct __test_metadata *_metadata, int success,
-			    int failure)
-{
-	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
-}
-
-TEST_F_TIMEOUT(bpf_sock_destroy, migrates, 300)
+TEST_F(bpf_sock_destroy, migrates)
 {
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
 					   variant->address));
@@ -111,7 +95,7 @@ TEST_F_TIMEOUT(bpf_sock_destroy, migrates, 300)
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
 }
 
-TEST_F_TIMEOUT(bpf_sock_destroy, migrates_fastopen, 300)
+TEST_F(bpf_sock_destroy, migrates_fastopen)
 {
 	int limit = PEERS, i;
 
@@ -132,7 +116,7 @@ TEST_F_TIMEOUT(bpf_sock_destroy, migrates_fastopen, 300)
 	expect_counters(_metadata, PEERS, 0);
 }
 
-TEST_F_TIMEOUT(bpf_sock_destroy, nothing_to_migrate, 300)
+TEST_F(bpf_sock_destroy, nothing_to_migrate)
 {
 	self->to = listener_open(variant->address);
 	ASSERT_LE(0, self->to);
@@ -145,7 +129,7 @@ TEST_F_TIMEOUT(bpf_sock_destroy, nothing_to_migrate, 300)
 	expect_counters(_metadata, 0, 0);
 }
 
-TEST_F_TIMEOUT(bpf_sock_destroy, last_listener, 300)
+TEST_F(bpf_sock_destroy, last_listener)
 {
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
 					   variant->address));

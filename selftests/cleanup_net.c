@@ -15,14 +15,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
-#include "lib/patience.h"
+#include "lib/process.h"
 #include "lib/segments.h"
 
 #define TIE	"below"
@@ -47,18 +44,11 @@ FIXTURE_VARIANT(cleanup_net) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(cleanup_net, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(cleanup_net, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(cleanup_net, TUN_IPV4, TUN_IPV6);
 
 /* Connects to one listener after the other; the last one is left. */
 static int open_sockets(struct sockets *sockets, const char *address)
 {
-	struct peer *peer;
 	int from, to, i;
 
 	if (tun_open(&sockets->tun) || sysctl_write(MIGRATE_REQ, "1"))
@@ -75,9 +65,8 @@ static int open_sockets(struct sockets *sockets, const char *address)
 		return -1;
 
 	for (i = HALF; i < PEERS; i++) {
-		peer = &sockets->peers[i];
-		peer_init(peer, &sockets->tun, address, FIRST_PORT + i);
-		if (peer_syn(peer) || !peer_synack(peer))
+		if (!peer_begin(&sockets->peers[i], &sockets->tun, address,
+				FIRST_PORT + i))
 			return -1;
 	}
 
@@ -99,34 +88,17 @@ static void close_sockets(struct sockets *sockets)
 	close(sockets->tun.fd);
 }
 
-/* Starts a process in a new namespace, which opens sockets if it's to. */
-static pid_t process_start(struct sockets *sockets, const char *address)
+/* For processes, each in a namespace of its own. */
+static int only_enter(__maybe_unused void *unused)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	if (pipe(ready))
-		return -1;
-
-	pid = fork();
-	if (pid) {
-		close(ready[1]);
-		return pid < 0 || read(ready[0], &byte, 1) != 1 ? -1 : pid;
-	}
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (netns_enter() || (sockets && open_sockets(sockets, address)) ||
-	    write(ready[1], "", 1) != 1)
-		_exit(1);
-
-	for (;;)
-		pause();
+	return netns_enter();
 }
 
-static int process_kill(pid_t pid)
+static int enter_and_open(void *address)
 {
-	return kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid ? -1 : 0;
+	struct sockets sockets;
+
+	return netns_enter() || open_sockets(&sockets, address) ? -1 : 0;
 }
 
 static int netns_of(pid_t pid)
@@ -140,7 +112,7 @@ static int netns_of(pid_t pid)
 /* Opens the sockets in a namespace that has no process afterwards. */
 static int open_sockets_elsewhere(struct sockets *sockets, const char *address)
 {
-	pid_t pid = process_start(NULL, NULL);
+	pid_t pid = process_start(only_enter, NULL);
 	int here, there, ret;
 
 	if (pid < 0 || netns_tie(TIE, pid))
@@ -207,9 +179,9 @@ FIXTURE_TEARDOWN(cleanup_net)
 {
 }
 
-TEST_F_TIMEOUT(cleanup_net, process_dies, 300)
+TEST_F(cleanup_net, process_dies)
 {
-	pid_t pid = process_start(&self->sockets, variant->address);
+	pid_t pid = process_start(enter_and_open, (void *)variant->address);
 
 	ASSERT_LE(0, pid);
 	ASSERT_EQ(0, netns_tie(TIE, pid));
@@ -218,7 +190,7 @@ TEST_F_TIMEOUT(cleanup_net, process_dies, 300)
 	EXPECT_TRUE(netns_gone(TIE));
 }
 
-TEST_F_TIMEOUT(cleanup_net, queue_is_full, 300)
+TEST_F(cleanup_net, queue_is_full)
 {
 	ASSERT_EQ(0, open_sockets_elsewhere(&self->sockets, variant->address));
 	ASSERT_TRUE(netns_tied(TIE));
@@ -227,7 +199,7 @@ TEST_F_TIMEOUT(cleanup_net, queue_is_full, 300)
 }
 
 /* As long as there's a descriptor, all goes on. */
-TEST_F_TIMEOUT(cleanup_net, sockets_are_elsewhere, 300)
+TEST_F(cleanup_net, sockets_are_elsewhere)
 {
 	struct sockets *sockets = &self->sockets;
 	int listener, i;
@@ -248,9 +220,9 @@ TEST_F_TIMEOUT(cleanup_net, sockets_are_elsewhere, 300)
 }
 
 /* No reference is left on those that didn't take their part. */
-TEST_F_TIMEOUT(cleanup_net, listeners_stop_together, 300)
+TEST_F(cleanup_net, listeners_stop_together)
 {
-	pid_t pid = process_start(NULL, NULL);
+	pid_t pid = process_start(only_enter, NULL);
 	int here, there, i;
 
 	ASSERT_LE(0, pid);

@@ -10,8 +10,7 @@
  *  3. Each peer sends the final ACK, and data. The other listener accepts each
  *     connection; only those with a request count as migrated.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -30,13 +29,7 @@ FIXTURE_VARIANT(cookie_v4_check) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(cookie_v4_check, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(cookie_v4_check, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(cookie_v4_check, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(cookie_v4_check)
 {
@@ -58,16 +51,15 @@ static void begin(struct __test_metadata *_metadata, struct peer *peers,
 	ASSERT_EQ(cookies, counter_read("SyncookiesSent"));
 }
 
-static void expect_counters(struct __test_metadata *_metadata, int cookies,
-			    int success, int failure)
+static void expect_cookies(struct __test_metadata *_metadata, int cookies,
+			   int success, int failure)
 {
 	EXPECT_EQ(cookies, counter_read("SyncookiesRecv"));
 	EXPECT_EQ(0, counter_read("SyncookiesFailed"));
-	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, success, failure);
 }
 
-TEST_F_TIMEOUT(cookie_v4_check, other_listener_completes, 300)
+TEST_F(cookie_v4_check, other_listener_completes)
 {
 	int to;
 
@@ -78,10 +70,10 @@ TEST_F_TIMEOUT(cookie_v4_check, other_listener_completes, 300)
 	ASSERT_EQ(0, close(self->from));
 
 	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, to));
-	expect_counters(_metadata, PEERS, 0, 0);
+	expect_cookies(_metadata, PEERS, 0, 0);
 }
 
-TEST_F_TIMEOUT(cookie_v4_check, other_listener_completes_when_off, 300)
+TEST_F(cookie_v4_check, other_listener_completes_when_off)
 {
 	int to;
 
@@ -93,11 +85,11 @@ TEST_F_TIMEOUT(cookie_v4_check, other_listener_completes_when_off, 300)
 	ASSERT_EQ(0, close(self->from));
 
 	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, to));
-	expect_counters(_metadata, PEERS, 0, 0);
+	expect_cookies(_metadata, PEERS, 0, 0);
 }
 
 /* The listener listens again: in the closed section, it was in its group. */
-TEST_F_TIMEOUT(cookie_v4_check, same_listener_completes, 300)
+TEST_F(cookie_v4_check, same_listener_completes)
 {
 	int to;
 
@@ -110,21 +102,21 @@ TEST_F_TIMEOUT(cookie_v4_check, same_listener_completes, 300)
 	ASSERT_EQ(0, close(to));
 
 	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->from));
-	expect_counters(_metadata, PEERS, 0, 0);
+	expect_cookies(_metadata, PEERS, 0, 0);
 }
 
-TEST_F_TIMEOUT(cookie_v4_check, nobody_is_left, 300)
+TEST_F(cookie_v4_check, nobody_is_left)
 {
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_syncookies", "2"));
 	begin(_metadata, self->peers, &self->tun, variant->address, PEERS);
 	ASSERT_EQ(0, close(self->from));
 
 	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	expect_counters(_metadata, 0, 0, 0);
+	expect_cookies(_metadata, 0, 0, 0);
 }
 
 /* A queue that's full of requests, which are migrated, and cookies beyond. */
-TEST_F_TIMEOUT(cookie_v4_check, besides_requests, 300)
+TEST_F(cookie_v4_check, besides_requests)
 {
 	int to;
 
@@ -136,14 +128,14 @@ TEST_F_TIMEOUT(cookie_v4_check, besides_requests, 300)
 	ASSERT_EQ(0, close(self->from));
 
 	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, to));
-	expect_counters(_metadata, COOKIES, REQUESTS, 0);
+	expect_cookies(_metadata, COOKIES, REQUESTS, 0);
 }
 
 /*
  * Connections that cookies have made wait for accept() like others, and are
  * migrated from there.
  */
-TEST_F_TIMEOUT(cookie_v4_check, migrates_from_the_queue, 300)
+TEST_F(cookie_v4_check, migrates_from_the_queue)
 {
 	int to;
 
@@ -158,7 +150,7 @@ TEST_F_TIMEOUT(cookie_v4_check, migrates_from_the_queue, 300)
 	ASSERT_EQ(0, close(self->from));
 
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
-	expect_counters(_metadata, COOKIES, PEERS, 0);
+	expect_cookies(_metadata, COOKIES, PEERS, 0);
 }
 
 int main(int argc, char **argv)

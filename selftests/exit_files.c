@@ -11,13 +11,10 @@
  *     listener on the address that it had connected to. No connection has been
  *     given to a listener of the process that was dying.
  */
-#include <signal.h>
-#include <sys/prctl.h>
-
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
+#include "lib/process.h"
 #include "lib/segments.h"
 
 #define CLIENTS		16
@@ -56,45 +53,31 @@ FIXTURE_VARIANT_ADD(exit_files, many_listeners) {
 	.listeners = 64,
 };
 
-static pid_t process_start(int listeners)
+static int open_listeners(void *count)
 {
-	int ready[2], i;
 	size_t address;
-	char byte;
-	pid_t pid;
+	int i;
 
-	if (pipe(ready))
-		return -1;
-
-	pid = fork();
-	if (pid) {
-		close(ready[1]);
-		return pid < 0 || read(ready[0], &byte, 1) != 1 ? -1 : pid;
-	}
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (i = 0; i < listeners; i++) {
+	for (i = 0; i < *(int *)count; i++) {
 		for (address = 0; address < ADDRESSES; address++) {
 			if (listener_open(addresses[address]) < 0)
-				_exit(1);
+				return -1;
 		}
 	}
 
-	if (write(ready[1], "", 1) != 1)
-		_exit(1);
-
-	for (;;)
-		pause();
+	return 0;
 }
 
 FIXTURE_SETUP(exit_files)
 {
+	int listeners;
 	size_t i;
 
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	self->process = process_start(variant->listeners);
+	listeners = variant->listeners;
+	self->process = process_start(open_listeners, &listeners);
 	ASSERT_LE(0, self->process);
 
 	for (i = 0; i < ADDRESSES; i++) {
@@ -118,13 +101,10 @@ static int take_over(int *to, pid_t process)
 			return -1;
 	}
 
-	if (kill(process, SIGKILL))
-		return -1;
-
-	return waitpid(process, NULL, 0) == process ? 0 : -1;
+	return process_kill(process);
 }
 
-TEST_F_TIMEOUT(exit_files, loses_nothing, 300)
+TEST_F(exit_files, loses_nothing)
 {
 	bool served[CLIENTS];
 	int number;
@@ -151,7 +131,7 @@ TEST_F_TIMEOUT(exit_files, loses_nothing, 300)
 }
 
 /* Without handshakes, which their SYN+ACK timers may migrate as well by then. */
-TEST_F_TIMEOUT(exit_files, migrates_each_once, 300)
+TEST_F(exit_files, migrates_each_once)
 {
 	long migrated;
 
@@ -159,7 +139,7 @@ TEST_F_TIMEOUT(exit_files, migrates_each_once, 300)
 	migrated = counter_read(MIGRATE_SUCCESS);
 	TH_LOG("%d connections were migrated %ld times",
 	       (int)ADDRESSES * CLIENTS, migrated);
-	EXPECT_EQ(ADDRESSES * CLIENTS, migrated);
+	EXPECT_EQ((long)ADDRESSES * CLIENTS, migrated);
 }
 
 int main(int argc, char **argv)

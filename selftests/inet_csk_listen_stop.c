@@ -9,8 +9,7 @@
  *  4. The other one accepts each connection, with what the client had sent,
  *     and the client has its answer.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 
@@ -28,77 +27,12 @@ FIXTURE_VARIANT(inet_csk_listen_stop) {
 	bool syncookies;	/* requests without a listener of their own */
 };
 
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv4_close) {
-	.local = "127.0.0.1",
-	.remote = { "127.0.0.1", "127.0.0.1" },
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv4_shut_rdwr) {
-	.local = "127.0.0.1",
-	.remote = { "127.0.0.1", "127.0.0.1" },
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv4_shut_rd) {
-	.local = "127.0.0.1",
-	.remote = { "127.0.0.1", "127.0.0.1" },
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv4_exit) {
-	.local = "127.0.0.1",
-	.remote = { "127.0.0.1", "127.0.0.1" },
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv6_close) {
-	.local = "::1",
-	.remote = { "::1", "::1" },
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv6_shut_rdwr) {
-	.local = "::1",
-	.remote = { "::1", "::1" },
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv6_shut_rd) {
-	.local = "::1",
-	.remote = { "::1", "::1" },
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv6_exit) {
-	.local = "::1",
-	.remote = { "::1", "::1" },
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, dual_close) {
-	.local = "::",
-	.remote = { "127.0.0.1", "::1" },
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, dual_shut_rdwr) {
-	.local = "::",
-	.remote = { "127.0.0.1", "::1" },
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, dual_shut_rd) {
-	.local = "::",
-	.remote = { "127.0.0.1", "::1" },
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(inet_csk_listen_stop, dual_exit) {
-	.local = "::",
-	.remote = { "127.0.0.1", "::1" },
-	.stop = STOP_EXIT,
-};
+STOP_VARIANTS(inet_csk_listen_stop, ipv4, .local = "127.0.0.1",
+	      .remote = { "127.0.0.1", "127.0.0.1" });
+STOP_VARIANTS(inet_csk_listen_stop, ipv6, .local = "::1",
+	      .remote = { "::1", "::1" });
+STOP_VARIANTS(inet_csk_listen_stop, dual, .local = "::",
+	      .remote = { "127.0.0.1", "::1" });
 
 FIXTURE_VARIANT_ADD(inet_csk_listen_stop, ipv4_syncookies) {
 	.local = "127.0.0.1",
@@ -134,7 +68,7 @@ FIXTURE_TEARDOWN(inet_csk_listen_stop)
 {
 }
 
-TEST_F_TIMEOUT(inet_csk_listen_stop, migrates, 300)
+TEST_F(inet_csk_listen_stop, migrates)
 {
 	int to;
 
@@ -142,15 +76,14 @@ TEST_F_TIMEOUT(inet_csk_listen_stop, migrates, 300)
 	ASSERT_LE(0, to);
 	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
 
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, CLIENTS, 0);
 
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
 	EXPECT_TRUE(listener_idle(to));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
 
-TEST_F_TIMEOUT(inet_csk_listen_stop, resets_when_off, 300)
+TEST_F(inet_csk_listen_stop, resets_when_off)
 {
 	int to;
 
@@ -161,17 +94,15 @@ TEST_F_TIMEOUT(inet_csk_listen_stop, resets_when_off, 300)
 
 	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
 	EXPECT_TRUE(listener_idle(to));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, 0);
 }
 
-TEST_F_TIMEOUT(inet_csk_listen_stop, resets_without_another_listener, 300)
+TEST_F(inet_csk_listen_stop, resets_without_another_listener)
 {
 	ASSERT_EQ(0, listener_stop(&self->from, variant->stop));
 
 	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, CLIENTS);
 }
 
 int main(int argc, char **argv)

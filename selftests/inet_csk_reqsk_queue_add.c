@@ -12,8 +12,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 
@@ -83,7 +82,7 @@ FIXTURE_TEARDOWN(inet_csk_reqsk_queue_add)
 {
 }
 
-TEST_F_TIMEOUT(inet_csk_reqsk_queue_add, keeps_order, 600)
+TEST_F(inet_csk_reqsk_queue_add, keeps_order)
 {
 	int to[MOST_OTHERS], i, accepted = 0;
 	long number, last;
@@ -94,8 +93,7 @@ TEST_F_TIMEOUT(inet_csk_reqsk_queue_add, keeps_order, 600)
 	}
 
 	ASSERT_EQ(0, close(self->from));
-	EXPECT_EQ(self->depth, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, self->depth, 0);
 
 	for (i = 0; i < variant->others; i++) {
 		/* A few listeners can't miss out on hundreds of clients. */
@@ -116,7 +114,7 @@ TEST_F_TIMEOUT(inet_csk_reqsk_queue_add, keeps_order, 600)
 }
 
 /* One after the other stops, and the last one is left with everything. */
-TEST_F_TIMEOUT(inet_csk_reqsk_queue_add, ends_at_the_last, 600)
+TEST_F(inet_csk_reqsk_queue_add, ends_at_the_last)
 {
 	int to[MOST_OTHERS], i;
 	long number;

@@ -10,8 +10,7 @@
  *     the client has its answer. One that is of MPTCP needs a listener of MPTCP;
  *     without, the client is reset.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 
@@ -125,25 +124,23 @@ FIXTURE_TEARDOWN(mptcp_check_listen_stop)
 {
 }
 
-TEST_F_TIMEOUT(mptcp_check_listen_stop, migrates, 300)
+TEST_F(mptcp_check_listen_stop, migrates)
 {
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, CLIENTS, 0);
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
 	EXPECT_TRUE(listener_idle(self->to));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
 
 /* Whoever took over a connection may stop as well. */
-TEST_F_TIMEOUT(mptcp_check_listen_stop, migrates_again, 300)
+TEST_F(mptcp_check_listen_stop, migrates_again)
 {
 	int last;
 
 	last = variant->from(variant->address);
 	ASSERT_LE(0, last);
 	ASSERT_EQ(0, close(self->to));
-	EXPECT_EQ(2 * CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 2 * CLIENTS, 0);
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(last, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
@@ -158,13 +155,7 @@ FIXTURE_VARIANT(sk_is_mptcp) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(sk_is_mptcp, ipv4) {
-	.address = "127.0.0.1",
-};
-
-FIXTURE_VARIANT_ADD(sk_is_mptcp, ipv6) {
-	.address = "::1",
-};
+ADDRESS_VARIANTS(sk_is_mptcp, "127.0.0.1", "::1");
 
 /* Every other client. */
 static bool is_mptcp(int client)
@@ -197,17 +188,7 @@ FIXTURE_TEARDOWN(sk_is_mptcp)
 {
 }
 
-static int serve_all(int listener)
-{
-	int count = 0;
-
-	while (!listener_idle(listener) && listener_serve(listener) >= 0)
-		count++;
-
-	return count;
-}
-
-TEST_F_TIMEOUT(sk_is_mptcp, one_of_many, 300)
+TEST_F(sk_is_mptcp, one_of_many)
 {
 	int to, i;
 
@@ -216,23 +197,22 @@ TEST_F_TIMEOUT(sk_is_mptcp, one_of_many, 300)
 	ASSERT_EQ(0, close(self->from));
 	EXPECT_EQ(MIXED, counter_read(MIGRATE_SUCCESS));
 
-	EXPECT_LE(MIXED / 2, serve_all(to));
+	EXPECT_LE(MIXED / 2, listener_serve_all(to));
 	for (i = 0; i < OTHERS; i++)
-		serve_all(self->tcp[i]);
+		listener_serve_all(self->tcp[i]);
 
 	EXPECT_EQ(MIXED, clients_served(self->clients, MIXED));
 }
 
-TEST_F_TIMEOUT(sk_is_mptcp, none, 300)
+TEST_F(sk_is_mptcp, none)
 {
 	int i;
 
 	ASSERT_EQ(0, close(self->from));
-	EXPECT_EQ(MIXED / 2, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(MIXED / 2, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, MIXED / 2, MIXED / 2);
 
 	for (i = 0; i < OTHERS; i++)
-		serve_all(self->tcp[i]);
+		listener_serve_all(self->tcp[i]);
 
 	for (i = 0; i < MIXED; i++) {
 		EXPECT_TRUE(is_mptcp(i) ? client_reset(self->clients[i]) :

@@ -15,8 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/mptcp.h"
 #include "lib/netns.h"
@@ -41,13 +40,7 @@ FIXTURE_VARIANT(mptcp_sk_clone_init) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(mptcp_sk_clone_init, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_sk_clone_init, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(mptcp_sk_clone_init, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(mptcp_sk_clone_init)
 {
@@ -73,7 +66,7 @@ static void *send_acks(void *data)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(mptcp_sk_clone_init, loses_nothing, 300)
+TEST_F(mptcp_sk_clone_init, loses_nothing)
 {
 	int i, round, from, to = listener_open_mptcp(variant->address);
 	struct sender *sender = &self->sender;

@@ -17,8 +17,7 @@
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/mptcp.h"
 #include "lib/netns.h"
@@ -70,13 +69,7 @@ FIXTURE_VARIANT(mptcp_subflow_reqsk_clone) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(mptcp_subflow_reqsk_clone, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_subflow_reqsk_clone, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(mptcp_subflow_reqsk_clone, TUN_IPV4, TUN_IPV6);
 
 static void open_connection(struct __test_metadata *_metadata,
 			    struct connection *self, int listener)
@@ -201,12 +194,12 @@ static void complete_all(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(mptcp_subflow_reqsk_clone, joins_before_the_timer, 300)
+TEST_F(mptcp_subflow_reqsk_clone, joins_before_the_timer)
 {
 	complete_all(_metadata, self->connections);
 }
 
-TEST_F_TIMEOUT(mptcp_subflow_reqsk_clone, joins_after_the_timer, 300)
+TEST_F(mptcp_subflow_reqsk_clone, joins_after_the_timer)
 {
 	int i;
 
@@ -217,7 +210,7 @@ TEST_F_TIMEOUT(mptcp_subflow_reqsk_clone, joins_after_the_timer, 300)
 	complete_all(_metadata, self->connections);
 }
 
-TEST_F_TIMEOUT(mptcp_subflow_reqsk_clone, gives_up, 300)
+TEST_F(mptcp_subflow_reqsk_clone, gives_up)
 {
 	struct connection *connection;
 	int i;

@@ -13,8 +13,7 @@
  */
 #include <netinet/ip.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -210,7 +209,7 @@ static bool has_no_syn(int fd)
 	return !getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, &byte, &len) && !len;
 }
 
-TEST_F_TIMEOUT(reqsk_migrate_reset, arrives, 300)
+TEST_F(reqsk_migrate_reset, arrives)
 {
 	int connection, i;
 
@@ -230,12 +229,11 @@ TEST_F_TIMEOUT(reqsk_migrate_reset, arrives, 300)
 		close(connection);
 	}
 
-	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /* During the handshake, or when it's complete and before it is accepted. */
-TEST_F_TIMEOUT(reqsk_migrate_reset, peer_gives_up, 300)
+TEST_F(reqsk_migrate_reset, peer_gives_up)
 {
 	int i;
 
@@ -248,7 +246,7 @@ TEST_F_TIMEOUT(reqsk_migrate_reset, peer_gives_up, 300)
 	EXPECT_EQ(0, close(self->to));
 }
 
-TEST_F_TIMEOUT(reqsk_migrate_reset, nobody_is_left, 300)
+TEST_F(reqsk_migrate_reset, nobody_is_left)
 {
 	ASSERT_EQ(0, close(self->to));
 	EXPECT_EQ(PEERS, variant->when == IN_QUEUE ?

@@ -15,8 +15,7 @@
  */
 #include <sys/socket.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -34,16 +33,10 @@ FIXTURE(reqsk_queue_unlink) {
 };
 
 FIXTURE_VARIANT(reqsk_queue_unlink) {
-	const char *local;
+	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(reqsk_queue_unlink, ipv4) {
-	.local = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(reqsk_queue_unlink, ipv6) {
-	.local = TUN_IPV6,
-};
+ADDRESS_VARIANTS(reqsk_queue_unlink, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(reqsk_queue_unlink)
 {
@@ -122,13 +115,13 @@ static void final_acks_meet_timers(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, close(tun->fd));
 }
 
-TEST_F_TIMEOUT(reqsk_queue_unlink, final_ack_meets_timer, 300)
+TEST_F(reqsk_queue_unlink, final_ack_meets_timer)
 {
 	int i;
 
 	for (i = 0; i < ROUNDS; i++)
 		final_acks_meet_timers(_metadata, &self->tun, self->peers,
-				       variant->local);
+				       variant->address);
 }
 
 int main(int argc, char **argv)

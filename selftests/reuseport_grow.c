@@ -14,8 +14,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -104,7 +103,7 @@ static void expect_clients(struct __test_metadata *_metadata,
 	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
 }
 
-TEST_F_TIMEOUT(reuseport_grow, goes_to_the_new_ones, 300)
+TEST_F(reuseport_grow, goes_to_the_new_ones)
 {
 	int last;
 
@@ -119,7 +118,7 @@ TEST_F_TIMEOUT(reuseport_grow, goes_to_the_new_ones, 300)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
-TEST_F_TIMEOUT(reuseport_grow, listens_again, 300)
+TEST_F(reuseport_grow, listens_again)
 {
 	ASSERT_EQ(MANY, open_many(self->many, MANY));
 	ASSERT_EQ(0, listener_restart(self->from));
@@ -132,7 +131,7 @@ TEST_F_TIMEOUT(reuseport_grow, listens_again, 300)
 }
 
 /* The closed section alone is more than the first array. */
-TEST_F_TIMEOUT(reuseport_grow, most_have_stopped, 300)
+TEST_F(reuseport_grow, most_have_stopped)
 {
 	int i, last;
 
@@ -178,7 +177,7 @@ static int prefer(int listener)
  * At the limit, one that has stopped makes room for one more. Its handshakes
  * are lost then, but it can listen again when there's room.
  */
-TEST_F_TIMEOUT(reuseport_grow, limit, 300)
+TEST_F(reuseport_grow, limit)
 {
 	long start = now_ms();
 	int *many = self->many;

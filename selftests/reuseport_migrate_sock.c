@@ -14,8 +14,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -117,11 +116,10 @@ static void expect_all_reset(struct __test_metadata *_metadata,
 	EXPECT_EQ(CLIENTS, clients_reset(clients, CLIENTS));
 	EXPECT_EQ(CLIENTS, peers_refused(peers, CLIENTS));
 	EXPECT_TRUE(listener_idle(to));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(2 * CLIENTS, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, 2 * CLIENTS);
 }
 
-TEST_F_TIMEOUT(reuseport_migrate_sock, other_user_elsewhere, 300)
+TEST_F(reuseport_migrate_sock, other_user_elsewhere)
 {
 	int to;
 
@@ -132,7 +130,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, other_user_elsewhere, 300)
 }
 
 /* Once the port is free another user may have it, but not its handshakes. */
-TEST_F_TIMEOUT(reuseport_migrate_sock, other_user_afterwards, 300)
+TEST_F(reuseport_migrate_sock, other_user_afterwards)
 {
 	int to;
 
@@ -146,7 +144,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, other_user_afterwards, 300)
 }
 
 /* A listener that was shut down still has the port. */
-TEST_F_TIMEOUT(reuseport_migrate_sock, other_user_after_shutdown, 300)
+TEST_F(reuseport_migrate_sock, other_user_after_shutdown)
 {
 	int to;
 
@@ -159,7 +157,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, other_user_after_shutdown, 300)
 	expect_all_reset(_metadata, self->clients, self->peers, to);
 }
 
-TEST_F_TIMEOUT(reuseport_migrate_sock, other_netns, 300)
+TEST_F(reuseport_migrate_sock, other_netns)
 {
 	int to;
 
@@ -169,7 +167,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, other_netns, 300)
 	expect_all_reset(_metadata, self->clients, self->peers, to);
 }
 
-TEST_F_TIMEOUT(reuseport_migrate_sock, changed_owner, 300)
+TEST_F(reuseport_migrate_sock, changed_owner)
 {
 	int to;
 
@@ -179,7 +177,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, changed_owner, 300)
 	expect_all_reset(_metadata, self->clients, self->peers, to);
 }
 
-TEST_F_TIMEOUT(reuseport_migrate_sock, changed_device, 300)
+TEST_F(reuseport_migrate_sock, changed_device)
 {
 	int to;
 
@@ -190,7 +188,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, changed_device, 300)
 }
 
 /* The connections have no device, or another one's. */
-TEST_F_TIMEOUT(reuseport_migrate_sock, changed_devices, 300)
+TEST_F(reuseport_migrate_sock, changed_devices)
 {
 	int to;
 
@@ -201,7 +199,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, changed_devices, 300)
 	expect_all_reset(_metadata, self->clients, self->peers, to);
 }
 
-TEST_F_TIMEOUT(reuseport_migrate_sock, changed_owner_before_timer, 300)
+TEST_F(reuseport_migrate_sock, changed_owner_before_timer)
 {
 	int to;
 
@@ -213,7 +211,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, changed_owner_before_timer, 300)
 }
 
 /* Nor is the group's own listener passed over for one of these. */
-TEST_F_TIMEOUT(reuseport_migrate_sock, same_group, 300)
+TEST_F(reuseport_migrate_sock, same_group)
 {
 	int to, others[4];
 
@@ -237,8 +235,7 @@ TEST_F_TIMEOUT(reuseport_migrate_sock, same_group, 300)
 	EXPECT_TRUE(listener_idle(others[1]));
 	EXPECT_TRUE(listener_idle(others[2]));
 	EXPECT_TRUE(listener_idle(others[3]));
-	EXPECT_EQ(2 * CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 2 * CLIENTS, 0);
 }
 
 /*
@@ -307,8 +304,7 @@ static void expect_taken(struct __test_metadata *_metadata,
 		ASSERT_EQ(CLIENTS / 2, peers_synack(half_open, CLIENTS / 2));
 
 	EXPECT_EQ(CLIENTS / 2, peers_complete(half_open, CLIENTS / 2, to));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, CLIENTS, 0);
 }
 
 static void expect_refused(struct __test_metadata *_metadata,
@@ -320,24 +316,23 @@ static void expect_refused(struct __test_metadata *_metadata,
 
 	EXPECT_EQ(CLIENTS / 2, peers_refused(&peers[CLIENTS / 2], CLIENTS / 2));
 	EXPECT_TRUE(listener_idle(to));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, CLIENTS);
 }
 
-TEST_F_TIMEOUT(device, same, 300)
+TEST_F(device, same)
 {
 	ASSERT_EQ(0, close(self->from));
 	expect_taken(_metadata, self->peers, self->to, variant->timer);
 }
 
-TEST_F_TIMEOUT(device, other, 300)
+TEST_F(device, other)
 {
 	ASSERT_EQ(0, bind_to_device(self->to, "lo"));
 	ASSERT_EQ(0, close(self->from));
 	expect_refused(_metadata, self->peers, self->to, variant->timer);
 }
 
-TEST_F_TIMEOUT(device, other_of_both, 300)
+TEST_F(device, other_of_both)
 {
 	ASSERT_EQ(0, bind_to_device(self->from, "lo"));
 	ASSERT_EQ(0, bind_to_device(self->to, "lo"));
@@ -345,7 +340,7 @@ TEST_F_TIMEOUT(device, other_of_both, 300)
 	expect_refused(_metadata, self->peers, self->to, variant->timer);
 }
 
-TEST_F_TIMEOUT(device, none, 300)
+TEST_F(device, none)
 {
 	ASSERT_EQ(0, bind_to_device(self->to, ""));
 	ASSERT_EQ(0, close(self->from));
@@ -353,7 +348,7 @@ TEST_F_TIMEOUT(device, none, 300)
 }
 
 /* Who has no device takes connections of any. */
-TEST_F_TIMEOUT(device, none_of_both, 300)
+TEST_F(device, none_of_both)
 {
 	ASSERT_EQ(0, bind_to_device(self->from, ""));
 	ASSERT_EQ(0, bind_to_device(self->to, ""));
@@ -387,11 +382,10 @@ static void expect_handshakes_refused(struct __test_metadata *_metadata,
 {
 	EXPECT_EQ(CLIENTS, peers_refused(peers, CLIENTS));
 	EXPECT_TRUE(listener_idle(to));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, CLIENTS);
 }
 
-TEST_F_TIMEOUT(dual, changed_family, 300)
+TEST_F(dual, changed_family)
 {
 	const int ipv4 = AF_INET;
 	union address server;
@@ -444,24 +438,6 @@ FIXTURE_VARIANT_ADD(mptcp, not_spoken_timer) {
 	.timer = true,
 };
 
-static int mptcp_listener_open(const char *address)
-{
-	union address at;
-	socklen_t len;
-	int one = 1;
-	int fd;
-
-	len = address_parse(&at, address);
-	fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC,
-		    IPPROTO_MPTCP);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
-	    bind(fd, &at.any, len) || listener_restart(fd))
-		return -1;
-
-	return fd;
-}
-
 /* MP_CAPABLE of version 1, which asks for HMAC-SHA256. */
 static const struct options mp_capable = {
 	.len = 4,
@@ -475,7 +451,7 @@ FIXTURE_SETUP(mptcp)
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	self->from = mptcp_listener_open(TUN_IPV4);
+	self->from = listener_open_mptcp(TUN_IPV4);
 	ASSERT_LE(0, self->from);
 	for (i = 0; i < CLIENTS; i++) {
 		peer_init(&self->peers[i], &self->tun, TUN_IPV4,
@@ -501,11 +477,10 @@ static void expect_handshakes_taken(struct __test_metadata *_metadata,
 		ASSERT_EQ(CLIENTS, peers_synack(peers, CLIENTS));
 
 	EXPECT_EQ(CLIENTS, peers_complete(peers, CLIENTS, to));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, CLIENTS, 0);
 }
 
-TEST_F_TIMEOUT(mptcp, to_tcp, 300)
+TEST_F(mptcp, to_tcp)
 {
 	int to;
 
@@ -518,24 +493,24 @@ TEST_F_TIMEOUT(mptcp, to_tcp, 300)
 	expect_handshakes_refused(_metadata, self->peers, to);
 }
 
-TEST_F_TIMEOUT(mptcp, to_mptcp, 300)
+TEST_F(mptcp, to_mptcp)
 {
 	int to;
 
-	to = mptcp_listener_open(TUN_IPV4);
+	to = listener_open_mptcp(TUN_IPV4);
 	ASSERT_LE(0, to);
 	ASSERT_EQ(0, close(self->from));
 	expect_handshakes_taken(_metadata, self->peers, to, variant->timer);
 }
 
 /* Listeners of TCP are passed over. */
-TEST_F_TIMEOUT(mptcp, to_either, 300)
+TEST_F(mptcp, to_either)
 {
 	int others[2], to;
 
 	others[0] = listener_open(TUN_IPV4);
 	ASSERT_LE(0, others[0]);
-	to = mptcp_listener_open(TUN_IPV4);
+	to = listener_open_mptcp(TUN_IPV4);
 	ASSERT_LE(0, to);
 	others[1] = listener_open(TUN_IPV4);
 	ASSERT_LE(0, others[1]);

@@ -3,8 +3,7 @@
  * reuseport_resurrect(): listen() on a listener that was shut down. It stays
  * in its group meanwhile, and so do the handshakes that it began.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -58,14 +57,8 @@ FIXTURE_TEARDOWN(reuseport_resurrect)
 {
 }
 
-static void expect_counters(struct __test_metadata *_metadata, int success)
-{
-	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
-}
-
 /* The queue goes to the other listener, and back when that one stops. */
-TEST_F_TIMEOUT(reuseport_resurrect, queue_comes_back, 300)
+TEST_F(reuseport_resurrect, queue_comes_back)
 {
 	int other;
 
@@ -80,11 +73,11 @@ TEST_F_TIMEOUT(reuseport_resurrect, queue_comes_back, 300)
 
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->stopped, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
-	expect_counters(_metadata, 2 * CLIENTS);
+	expect_counters(_metadata, 2 * CLIENTS, 0);
 }
 
 /* It's a source again: the second time its queue is migrated as the first. */
-TEST_F_TIMEOUT(reuseport_resurrect, stops_again, 300)
+TEST_F(reuseport_resurrect, stops_again)
 {
 	int other;
 
@@ -98,14 +91,14 @@ TEST_F_TIMEOUT(reuseport_resurrect, stops_again, 300)
 
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(other, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
-	expect_counters(_metadata, CLIENTS);
+	expect_counters(_metadata, CLIENTS, 0);
 }
 
 /*
  * Handshakes that were begun before it was shut down are completed by the
  * listener itself after it listens again, and by the other one when it's gone.
  */
-TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive, 300)
+TEST_F(reuseport_resurrect, handshakes_survive)
 {
 	int other;
 
@@ -117,15 +110,15 @@ TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive, 300)
 	ASSERT_EQ(0, listener_restart(self->stopped));
 
 	EXPECT_EQ(HALF, peers_complete(self->peers, HALF, self->stopped));
-	expect_counters(_metadata, 0);
+	expect_counters(_metadata, 0, 0);
 
 	ASSERT_EQ(0, close(self->stopped));
 	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, other));
-	expect_counters(_metadata, HALF);
+	expect_counters(_metadata, HALF, 0);
 }
 
 /* Without another listener they wait for it, until their timers run. */
-TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive_alone, 300)
+TEST_F(reuseport_resurrect, handshakes_survive_alone)
 {
 	int other;
 
@@ -139,11 +132,11 @@ TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive_alone, 300)
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
 	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, other));
-	expect_counters(_metadata, HALF);
+	expect_counters(_metadata, HALF, 0);
 }
 
 /* Someone took the port while nobody listened: it joins the new group. */
-TEST_F_TIMEOUT(reuseport_resurrect, joins_a_new_group, 300)
+TEST_F(reuseport_resurrect, joins_a_new_group)
 {
 	int other;
 
@@ -160,14 +153,14 @@ TEST_F_TIMEOUT(reuseport_resurrect, joins_a_new_group, 300)
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->stopped, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 	EXPECT_EQ(CLIENTS, peers_complete(self->peers, CLIENTS, self->stopped));
-	expect_counters(_metadata, 2 * CLIENTS);
+	expect_counters(_metadata, 2 * CLIENTS, 0);
 }
 
 /*
  * So do two that were in one group before, each with handshakes of its own:
  * the second one's are begun when it is the only one that listens.
  */
-TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive_in_a_new_group, 300)
+TEST_F(reuseport_resurrect, handshakes_survive_in_a_new_group)
 {
 	int second, other, i;
 
@@ -190,18 +183,18 @@ TEST_F_TIMEOUT(reuseport_resurrect, handshakes_survive_in_a_new_group, 300)
 	ASSERT_EQ(0, listener_restart(second));
 	EXPECT_EQ(1, peers_complete(self->peers, 1, self->stopped));
 	EXPECT_EQ(1, peers_complete(self->peers + HALF, 1, second));
-	expect_counters(_metadata, 0);
+	expect_counters(_metadata, 0, 0);
 
 	ASSERT_EQ(0, close(self->stopped));
 	ASSERT_EQ(0, close(second));
 	EXPECT_EQ(HALF - 1, peers_complete(self->peers + 1, HALF - 1, other));
 	EXPECT_EQ(HALF - 1, peers_complete(self->peers + HALF + 1, HALF - 1,
 					   other));
-	expect_counters(_metadata, CLIENTS - 2);
+	expect_counters(_metadata, CLIENTS - 2, 0);
 }
 
 /* Two that stop in turn, faster than an RCU grace period passes. */
-TEST_F_TIMEOUT(reuseport_resurrect, queue_goes_to_and_fro, 300)
+TEST_F(reuseport_resurrect, queue_goes_to_and_fro)
 {
 	int listeners[2] = { self->stopped, listener_open(variant->local) };
 	int round;
@@ -218,7 +211,7 @@ TEST_F_TIMEOUT(reuseport_resurrect, queue_goes_to_and_fro, 300)
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(listeners[ROUNDS % 2],
 						   CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
-	expect_counters(_metadata, ROUNDS * CLIENTS);
+	expect_counters(_metadata, ROUNDS * CLIENTS, 0);
 }
 
 /*
@@ -238,7 +231,7 @@ static void expect_uncharged(struct __test_metadata *_metadata,
 	EXPECT_TRUE(peer_synack(&peer));
 }
 
-TEST_F_TIMEOUT(reuseport_resurrect, uncharged_by_final_ack, 300)
+TEST_F(reuseport_resurrect, uncharged_by_final_ack)
 {
 	int other;
 
@@ -248,13 +241,13 @@ TEST_F_TIMEOUT(reuseport_resurrect, uncharged_by_final_ack, 300)
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, shutdown(self->stopped, variant->how));
 	EXPECT_EQ(CLIENTS, peers_complete(self->peers, CLIENTS, other));
-	expect_counters(_metadata, CLIENTS);
+	expect_counters(_metadata, CLIENTS, 0);
 
 	ASSERT_EQ(0, close(other));
 	expect_uncharged(_metadata, self->stopped, &self->tun, variant->local);
 }
 
-TEST_F_TIMEOUT(reuseport_resurrect, uncharged_by_timer, 300)
+TEST_F(reuseport_resurrect, uncharged_by_timer)
 {
 	int other, i;
 

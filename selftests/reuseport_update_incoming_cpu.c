@@ -11,8 +11,7 @@
  */
 #include <sys/sysinfo.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -31,13 +30,7 @@ FIXTURE_VARIANT(reuseport_update_incoming_cpu) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(reuseport_update_incoming_cpu, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(reuseport_update_incoming_cpu, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(reuseport_update_incoming_cpu, TUN_IPV4, TUN_IPV6);
 
 static int set_cpu(int fd, int cpu)
 {
@@ -123,12 +116,11 @@ static void expect_served(struct __test_metadata *_metadata,
 		}
 	}
 
-	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /* Mainline gives all of them to the listener for the CPU that closes. */
-TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_close, 300)
+TEST_F(reuseport_update_incoming_cpu, at_close)
 {
 	syn_on_their_cpus(_metadata, self->peers, &self->tun, variant->address);
 	ack_on_cpus(_metadata, self->peers, 1);
@@ -136,7 +128,7 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_close, 300)
 	expect_served(_metadata, self->peers, self->to, 1);
 }
 
-TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_final_ack, 300)
+TEST_F(reuseport_update_incoming_cpu, at_final_ack)
 {
 	syn_on_their_cpus(_metadata, self->peers, &self->tun, variant->address);
 	stop(_metadata, self->from, self->to, variant->address);
@@ -145,7 +137,7 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_final_ack, 300)
 }
 
 /* The timer runs where the SYN came in; later, the ACK's CPU is all the same. */
-TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_timer, 300)
+TEST_F(reuseport_update_incoming_cpu, at_timer)
 {
 	syn_on_their_cpus(_metadata, self->peers, &self->tun, variant->address);
 	stop(_metadata, self->from, self->to, variant->address);
@@ -156,7 +148,7 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, at_timer, 300)
 }
 
 /* Nobody is for their CPU: any listener will do. */
-TEST_F_TIMEOUT(reuseport_update_incoming_cpu, no_listener_for_the_cpu, 300)
+TEST_F(reuseport_update_incoming_cpu, no_listener_for_the_cpu)
 {
 	ASSERT_EQ(0, run_on_cpu(1));
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
@@ -168,8 +160,7 @@ TEST_F_TIMEOUT(reuseport_update_incoming_cpu, no_listener_for_the_cpu, 300)
 
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, self->to[0]));
-	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /*
@@ -194,7 +185,7 @@ static void expect_counted(struct __test_metadata *_metadata,
 }
 
 /* Whatever becomes of other listeners, the first CPU's is still counted. */
-TEST_F_TIMEOUT(reuseport_update_incoming_cpu, count_survives_others, 300)
+TEST_F(reuseport_update_incoming_cpu, count_survives_others)
 {
 	struct peer peer;
 	int other;

@@ -10,8 +10,7 @@
  *  3. The first listener stops.
  *  4. Each connection is served, and each queue is as long as it should be.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -61,17 +60,13 @@ static int serve_all(const int *listeners, int count)
 {
 	int i, served = 0;
 
-	for (i = 0; i < count; i++) {
-		for (; !listener_idle(listeners[i]); served++) {
-			if (listener_serve(listeners[i]) < 0)
-				return -1;
-		}
-	}
+	for (i = 0; i < count; i++)
+		served += listener_serve_all(listeners[i]);
 
 	return served;
 }
 
-TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_what_has_room, 120)
+TEST_F(sk_acceptq_is_full, close_fills_what_has_room)
 {
 	static const int backlogs[] = { 0, 2, 9, 4096 };
 	int to[ARRAY_SIZE(backlogs)], sum = 0;
@@ -84,8 +79,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_what_has_room, 120)
 	}
 
 	ASSERT_EQ(0, close(self->from));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, CLIENTS, 0);
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
 		EXPECT_GE(backlogs[i] + 1, listener_queued(to[i]));
 		sum += listener_queued(to[i]);
@@ -96,7 +90,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_what_has_room, 120)
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
 
-TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_the_last_place, 120)
+TEST_F(sk_acceptq_is_full, close_fills_the_last_place)
 {
 	static const int backlogs[] = { 0, 1, 9, CLIENTS - 14 };
 	int to[ARRAY_SIZE(backlogs)];
@@ -118,7 +112,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_fills_the_last_place, 120)
 }
 
 /* Only then is there one that goes over its backlog, and nothing is lost. */
-TEST_F_TIMEOUT(sk_acceptq_is_full, close_goes_over_when_all_are_full, 120)
+TEST_F(sk_acceptq_is_full, close_goes_over_when_all_are_full)
 {
 	static const int backlogs[] = { 0, 1, CLIENTS - 10 };
 	int to[ARRAY_SIZE(backlogs)], sum = 0;
@@ -131,8 +125,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_goes_over_when_all_are_full, 120)
 	}
 
 	ASSERT_EQ(0, close(self->from));
-	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, CLIENTS, 0);
 	for (i = 0; i < ARRAY_SIZE(to); i++) {
 		EXPECT_LE(backlogs[i] + 1, listener_queued(to[i]));
 		sum += listener_queued(to[i]);
@@ -143,7 +136,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_goes_over_when_all_are_full, 120)
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
 
-TEST_F_TIMEOUT(sk_acceptq_is_full, close_passes_over_the_full, 120)
+TEST_F(sk_acceptq_is_full, close_passes_over_the_full)
 {
 	int full, to, former;
 
@@ -163,7 +156,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, close_passes_over_the_full, 120)
 	EXPECT_TRUE(client_served(former, FORMER));
 }
 
-TEST_F_TIMEOUT(sk_acceptq_is_full, final_ack_passes_over_the_full, 120)
+TEST_F(sk_acceptq_is_full, final_ack_passes_over_the_full)
 {
 	int full, to, former;
 
@@ -182,7 +175,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, final_ack_passes_over_the_full, 120)
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
 }
 
-TEST_F_TIMEOUT(sk_acceptq_is_full, timer_passes_over_the_full, 120)
+TEST_F(sk_acceptq_is_full, timer_passes_over_the_full)
 {
 	int full, to, former;
 
@@ -204,7 +197,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, timer_passes_over_the_full, 120)
 }
 
 /* As with a listener of its own, the handshake waits for room. */
-TEST_F_TIMEOUT(sk_acceptq_is_full, final_ack_waits_when_all_are_full, 120)
+TEST_F(sk_acceptq_is_full, final_ack_waits_when_all_are_full)
 {
 	int full, former;
 
@@ -215,8 +208,7 @@ TEST_F_TIMEOUT(sk_acceptq_is_full, final_ack_waits_when_all_are_full, 120)
 
 	ASSERT_EQ(0, peer_ack(&self->peers[0]));
 	EXPECT_EQ(1, counter_read("ListenOverflows"));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(1, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, 1);
 	EXPECT_EQ(FORMER, listener_serve(full));
 	EXPECT_TRUE(client_served(former, FORMER));
 

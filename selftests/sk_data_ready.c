@@ -17,8 +17,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -41,22 +40,26 @@ struct waiter {
 	int accepted;
 };
 
-FIXTURE(sk_data_ready) {
+struct scene {
 	struct waiter waiters[CLIENTS];
 	int clients[CLIENTS];
 	int from, to;
+};
+
+FIXTURE(sk_data_ready) {
+	struct scene scene;
 };
 
 FIXTURE_SETUP(sk_data_ready)
 {
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	self->from = listener_open("127.0.0.1");
-	ASSERT_LE(0, self->from);
-	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+	self->scene.from = listener_open("127.0.0.1");
+	ASSERT_LE(0, self->scene.from);
+	ASSERT_EQ(CLIENTS, clients_connect(self->scene.clients, CLIENTS,
 					   "127.0.0.1"));
-	self->to = listener_open("127.0.0.1");
-	ASSERT_LE(0, self->to);
+	self->scene.to = listener_open("127.0.0.1");
+	ASSERT_LE(0, self->scene.to);
 }
 
 FIXTURE_TEARDOWN(sk_data_ready)
@@ -67,6 +70,9 @@ static bool asleep(pid_t tid)
 {
 	char path[64], state = 0;
 	FILE *file;
+
+	if (!tid)
+		return false;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
 	file = fopen(path, "re");
@@ -83,20 +89,9 @@ static bool asleep(pid_t tid)
 /* Nothing that a waiter does after it has set its tid sleeps but the wait. */
 static bool waiter_start(struct waiter *waiter, void *(*wait)(void *))
 {
-	int waited;
-
-	if (pthread_create(&waiter->thread, NULL, wait, waiter))
-		return false;
-
-	for (waited = 0; waited < PATIENCE_MS; waited++) {
-		pid_t tid = __atomic_load_n(&waiter->tid, __ATOMIC_ACQUIRE);
-
-		if (tid && asleep(tid))
-			return true;
-		usleep(1000);
-	}
-
-	return false;
+	return !pthread_create(&waiter->thread, NULL, wait, waiter) &&
+	       wait_until(asleep(__atomic_load_n(&waiter->tid,
+						 __ATOMIC_ACQUIRE)));
 }
 
 /* False if it still sleeps. */
@@ -178,121 +173,75 @@ static int epoll_open(int listener, __u32 events)
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) ? -1 : epoll;
 }
 
+/*
+ * The first listener stops while so many threads wait on the other one. They share the
+ * connections, and each returns. With @events, each has an instance of epoll.
+ */
+static void wait_in(struct __test_metadata *_metadata,
+		    struct scene *scene, int threads,
+		    void *(*wait)(void *), __u32 events)
+{
+	struct waiter *waiter;
+	int i;
+
+	for (i = 0; i < threads; i++) {
+		waiter = &scene->waiters[i];
+		waiter->listener = scene->to;
+		waiter->wanted = CLIENTS / threads;
+		if (events) {
+			waiter->epoll = epoll_open(scene->to, events);
+			ASSERT_LE(0, waiter->epoll);
+		}
+		ASSERT_TRUE(waiter_start(waiter, wait));
+	}
+
+	ASSERT_EQ(0, close(scene->from));
+	for (i = 0; i < threads; i++) {
+		ASSERT_TRUE(waiter_end(&scene->waiters[i]));
+		EXPECT_EQ(CLIENTS / threads, scene->waiters[i].accepted);
+	}
+}
+
 /* Eight threads in accept(), eight connections: eight threads return. */
-TEST_F_TIMEOUT(sk_data_ready, accept_in_threads, 300)
+TEST_F(sk_data_ready, accept_in_threads)
 {
-	struct waiter *waiter;
-	int i;
-
-	for (i = 0; i < CLIENTS; i++) {
-		waiter = &self->waiters[i];
-		waiter->listener = self->to;
-		waiter->wanted = 1;
-		ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
-	}
-
-	ASSERT_EQ(0, close(self->from));
-	for (i = 0; i < CLIENTS; i++) {
-		ASSERT_TRUE(waiter_end(&self->waiters[i]));
-		EXPECT_EQ(1, self->waiters[i].accepted);
-	}
+	wait_in(_metadata, &self->scene, CLIENTS, wait_in_accept, 0);
 }
 
-TEST_F_TIMEOUT(sk_data_ready, accept_in_one_thread, 300)
+TEST_F(sk_data_ready, accept_in_one_thread)
 {
-	struct waiter *waiter = &self->waiters[0];
-
-	waiter->listener = self->to;
-	waiter->wanted = CLIENTS;
-	ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_TRUE(waiter_end(waiter));
-	EXPECT_EQ(CLIENTS, waiter->accepted);
+	wait_in(_metadata, &self->scene, 1, wait_in_accept, 0);
 }
 
-TEST_F_TIMEOUT(sk_data_ready, poll_in_threads, 300)
+TEST_F(sk_data_ready, poll_in_threads)
 {
-	struct waiter *waiter;
-	int i;
-
-	for (i = 0; i < CLIENTS; i++) {
-		waiter = &self->waiters[i];
-		waiter->listener = self->to;
-		ASSERT_TRUE(waiter_start(waiter, wait_in_poll));
-	}
-
-	ASSERT_EQ(0, close(self->from));
-	for (i = 0; i < CLIENTS; i++) {
-		ASSERT_TRUE(waiter_end(&self->waiters[i]));
-		EXPECT_EQ(1, self->waiters[i].accepted);
-	}
+	wait_in(_metadata, &self->scene, CLIENTS, wait_in_poll, 0);
 }
 
-TEST_F_TIMEOUT(sk_data_ready, epoll_level, 300)
+TEST_F(sk_data_ready, epoll_level)
 {
-	struct waiter *waiter = &self->waiters[0];
-
-	waiter->listener = self->to;
-	waiter->wanted = CLIENTS;
-	waiter->epoll = epoll_open(self->to, EPOLLIN);
-	ASSERT_LE(0, waiter->epoll);
-	ASSERT_TRUE(waiter_start(waiter, wait_in_epoll));
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_TRUE(waiter_end(waiter));
-	EXPECT_EQ(CLIENTS, waiter->accepted);
+	wait_in(_metadata, &self->scene, 1, wait_in_epoll, EPOLLIN);
 }
 
-TEST_F_TIMEOUT(sk_data_ready, epoll_edge, 300)
+TEST_F(sk_data_ready, epoll_edge)
 {
-	struct waiter *waiter = &self->waiters[0];
-
-	waiter->listener = self->to;
-	waiter->wanted = CLIENTS;
-	waiter->epoll = epoll_open(self->to, EPOLLIN | EPOLLET);
-	ASSERT_LE(0, waiter->epoll);
-	ASSERT_TRUE(waiter_start(waiter, wait_in_epoll_edge));
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_TRUE(waiter_end(waiter));
-	EXPECT_EQ(CLIENTS, waiter->accepted);
+	wait_in(_metadata, &self->scene, 1, wait_in_epoll_edge, EPOLLIN | EPOLLET);
 }
 
 /*
  * As nginx has it: an epoll instance for each worker, of which a connection
  * wakes only one. Each worker accepts one connection and is busy from then on.
  */
-static void epoll_exclusive(struct __test_metadata *_metadata,
-			    struct waiter *waiters, int from, int to,
-			    __u32 events)
+TEST_F(sk_data_ready, epoll_exclusive_level)
 {
-	struct waiter *waiter;
-	int i;
-
-	for (i = 0; i < CLIENTS; i++) {
-		waiter = &waiters[i];
-		waiter->listener = to;
-		waiter->wanted = 1;
-		waiter->epoll = epoll_open(to, events);
-		ASSERT_LE(0, waiter->epoll);
-		ASSERT_TRUE(waiter_start(waiter, wait_in_epoll));
-	}
-
-	ASSERT_EQ(0, close(from));
-	for (i = 0; i < CLIENTS; i++) {
-		ASSERT_TRUE(waiter_end(&waiters[i]));
-		EXPECT_EQ(1, waiters[i].accepted);
-	}
+	wait_in(_metadata, &self->scene, CLIENTS, wait_in_epoll,
+		EPOLLIN | EPOLLEXCLUSIVE);
 }
 
-TEST_F_TIMEOUT(sk_data_ready, epoll_exclusive_level, 300)
+TEST_F(sk_data_ready, epoll_exclusive_edge)
 {
-	epoll_exclusive(_metadata, self->waiters, self->from, self->to,
-			EPOLLIN | EPOLLEXCLUSIVE);
-}
-
-TEST_F_TIMEOUT(sk_data_ready, epoll_exclusive_edge, 300)
-{
-	epoll_exclusive(_metadata, self->waiters, self->from, self->to,
-			EPOLLIN | EPOLLEXCLUSIVE | EPOLLET);
+	wait_in(_metadata, &self->scene, CLIENTS, wait_in_epoll,
+		EPOLLIN | EPOLLEXCLUSIVE | EPOLLET);
 }
 
 static int cqe_result(struct io_uring *ring)
@@ -311,7 +260,7 @@ static int cqe_result(struct io_uring *ring)
 }
 
 /* Each of them waits on its own for an exclusive wake-up. */
-TEST_F_TIMEOUT(sk_data_ready, io_uring_accept, 300)
+TEST_F(sk_data_ready, io_uring_accept)
 {
 	struct io_uring_sqe *sqe;
 	struct io_uring ring;
@@ -320,19 +269,19 @@ TEST_F_TIMEOUT(sk_data_ready, io_uring_accept, 300)
 	ASSERT_EQ(0, io_uring_queue_init(2 * CLIENTS, &ring, 0));
 	for (i = 0; i < CLIENTS; i++) {
 		sqe = io_uring_get_sqe(&ring);
-		io_uring_prep_accept(sqe, self->to, NULL, NULL, SOCK_CLOEXEC);
+		io_uring_prep_accept(sqe, self->scene.to, NULL, NULL, SOCK_CLOEXEC);
 	}
 
 	ASSERT_EQ(CLIENTS, io_uring_submit(&ring));
 	ASSERT_EQ(0U, io_uring_cq_ready(&ring));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, close(self->scene.from));
 	for (i = 0; i < CLIENTS && cqe_result(&ring) >= 0; i++)
 		;
 
 	EXPECT_EQ(CLIENTS, i);
 }
 
-TEST_F_TIMEOUT(sk_data_ready, io_uring_multishot_accept, 300)
+TEST_F(sk_data_ready, io_uring_multishot_accept)
 {
 	struct io_uring_sqe *sqe;
 	struct io_uring ring;
@@ -340,10 +289,10 @@ TEST_F_TIMEOUT(sk_data_ready, io_uring_multishot_accept, 300)
 
 	ASSERT_EQ(0, io_uring_queue_init(2 * CLIENTS, &ring, 0));
 	sqe = io_uring_get_sqe(&ring);
-	io_uring_prep_multishot_accept(sqe, self->to, NULL, NULL, SOCK_CLOEXEC);
+	io_uring_prep_multishot_accept(sqe, self->scene.to, NULL, NULL, SOCK_CLOEXEC);
 	ASSERT_EQ(1, io_uring_submit(&ring));
 	ASSERT_EQ(0U, io_uring_cq_ready(&ring));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, close(self->scene.from));
 	for (i = 0; i < CLIENTS && cqe_result(&ring) >= 0; i++)
 		;
 
@@ -351,7 +300,7 @@ TEST_F_TIMEOUT(sk_data_ready, io_uring_multishot_accept, 300)
 }
 
 /* Real-time signals are queued: as many as there are connections. */
-TEST_F_TIMEOUT(sk_data_ready, signals, 300)
+TEST_F(sk_data_ready, signals)
 {
 	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
 	const struct timespec now = {};
@@ -361,10 +310,10 @@ TEST_F_TIMEOUT(sk_data_ready, signals, 300)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGRTMIN);
 	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &signals, NULL));
-	ASSERT_EQ(0, fcntl(self->to, F_SETOWN, getpid()));
-	ASSERT_EQ(0, fcntl(self->to, F_SETSIG, SIGRTMIN));
-	ASSERT_EQ(0, fcntl(self->to, F_SETFL, O_ASYNC));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, fcntl(self->scene.to, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(self->scene.to, F_SETSIG, SIGRTMIN));
+	ASSERT_EQ(0, fcntl(self->scene.to, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, close(self->scene.from));
 	for (i = 0; i < CLIENTS; i++)
 		ASSERT_EQ(SIGRTMIN, sigtimedwait(&signals, NULL, &patience));
 
@@ -381,7 +330,7 @@ static void *stop(void *listener)
  * The other listener stops as well, at the same moment: when it's to be woken,
  * it may have lost all that it was given and be gone.
  */
-TEST_F_TIMEOUT(sk_data_ready, destination_stops, 300)
+TEST_F(sk_data_ready, destination_stops)
 {
 	int last, round;
 	pthread_t thread;
@@ -389,39 +338,39 @@ TEST_F_TIMEOUT(sk_data_ready, destination_stops, 300)
 	for (round = 0; round < ROUNDS; round++) {
 		last = listener_open("127.0.0.1");
 		ASSERT_LE(0, last);
-		ASSERT_EQ(0, pthread_create(&thread, NULL, stop, &self->to));
-		ASSERT_EQ(0, close(self->from));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, stop, &self->scene.to));
+		ASSERT_EQ(0, close(self->scene.from));
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		ASSERT_EQ(CLIENTS, listener_queued(last));
 
-		self->from = last;
-		self->to = listener_open("127.0.0.1");
-		ASSERT_LE(0, self->to);
+		self->scene.from = last;
+		self->scene.to = listener_open("127.0.0.1");
+		ASSERT_LE(0, self->scene.to);
 	}
 }
 
 /* A connection that comes with the final ACK wakes as well. */
-TEST_F_TIMEOUT(sk_data_ready, accept_after_final_ack, 300)
+TEST_F(sk_data_ready, accept_after_final_ack)
 {
-	struct waiter *waiter = &self->waiters[0];
+	struct waiter *waiter = &self->scene.waiters[0];
 	struct peer peer;
 	struct tun tun;
 
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(0, close(self->to));
+	ASSERT_EQ(0, close(self->scene.from));
+	ASSERT_EQ(0, close(self->scene.to));
 	ASSERT_EQ(0, tun_open(&tun));
-	self->from = listener_open(TUN_IPV4);
-	ASSERT_LE(0, self->from);
+	self->scene.from = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->scene.from);
 	peer_init(&peer, &tun, TUN_IPV4, 10000);
 	ASSERT_EQ(0, peer_syn(&peer));
 	ASSERT_TRUE(peer_synack(&peer));
 
-	self->to = listener_open(TUN_IPV4);
-	ASSERT_LE(0, self->to);
-	waiter->listener = self->to;
+	self->scene.to = listener_open(TUN_IPV4);
+	ASSERT_LE(0, self->scene.to);
+	waiter->listener = self->scene.to;
 	waiter->wanted = 1;
 	ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, close(self->scene.from));
 	ASSERT_EQ(0, peer_ack(&peer));
 	ASSERT_TRUE(waiter_end(waiter));
 	EXPECT_EQ(1, waiter->accepted);
@@ -447,9 +396,9 @@ static void *send_ack(void *data)
  * queued; or a little earlier or later. Another one has the child then, which
  * the kernel hasn't chosen and doesn't wake.
  */
-TEST_F_TIMEOUT(sk_data_ready, late_stop, 300)
+TEST_F(sk_data_ready, late_stop)
 {
-	struct waiter *waiter = &self->waiters[0];
+	struct waiter *waiter = &self->scene.waiters[0];
 	struct late_ack ack;
 	struct tun tun;
 	int i;
@@ -457,16 +406,16 @@ TEST_F_TIMEOUT(sk_data_ready, late_stop, 300)
 	ASSERT_EQ(0, tun_open(&tun));
 	waiter->wanted = 1;
 	for (i = 0; i < LATE_STOPS; i++) {
-		self->from = listener_open(TUN_IPV4);
-		ASSERT_LE(0, self->from);
-		ASSERT_EQ(0, filter_slow_final_acks(self->from));
+		self->scene.from = listener_open(TUN_IPV4);
+		ASSERT_LE(0, self->scene.from);
+		ASSERT_EQ(0, filter_slow_final_acks(self->scene.from));
 		peer_init(&ack.peer, &tun, TUN_IPV4, 10000 + i);
 		ASSERT_EQ(0, peer_syn(&ack.peer));
 		ASSERT_TRUE(peer_synack(&ack.peer));
 
-		self->to = listener_open(TUN_IPV4);
-		ASSERT_LE(0, self->to);
-		waiter->listener = self->to;
+		self->scene.to = listener_open(TUN_IPV4);
+		ASSERT_LE(0, self->scene.to);
+		waiter->listener = self->scene.to;
 		waiter->accepted = 0;
 		waiter->tid = 0;
 		ASSERT_TRUE(waiter_start(waiter, wait_in_accept));
@@ -477,12 +426,12 @@ TEST_F_TIMEOUT(sk_data_ready, late_stop, 300)
 			sched_yield();
 
 		usleep(i * LATER_US);
-		ASSERT_EQ(0, shutdown(self->from, SHUT_RDWR));
+		ASSERT_EQ(0, shutdown(self->scene.from, SHUT_RDWR));
 		ASSERT_EQ(0, pthread_join(ack.thread, NULL));
 		ASSERT_TRUE(waiter_end(waiter));
 		EXPECT_EQ(1, waiter->accepted);
-		ASSERT_EQ(0, close(self->from));
-		ASSERT_EQ(0, close(self->to));
+		ASSERT_EQ(0, close(self->scene.from));
+		ASSERT_EQ(0, close(self->scene.to));
 	}
 }
 

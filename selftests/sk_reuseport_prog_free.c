@@ -12,8 +12,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -37,14 +36,6 @@ FIXTURE_TEARDOWN(sk_reuseport_prog_free)
 {
 }
 
-static int detach(int listener)
-{
-	int unused = 0;
-
-	return setsockopt(listener, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
-			  &unused, sizeof(unused));
-}
-
 /* Returns how often that failed. */
 static void *exchange_programs(void *data)
 {
@@ -53,12 +44,12 @@ static void *exchange_programs(void *data)
 
 	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED))
 		failed += group_steer(listener, 0) ||
-			  group_steer(listener, 1) || detach(listener);
+			  group_steer(listener, 1) || group_detach(listener);
 
 	return (void *)failed;
 }
 
-TEST_F_TIMEOUT(sk_reuseport_prog_free, programs_come_and_go, 300)
+TEST_F(sk_reuseport_prog_free, programs_come_and_go)
 {
 	int stays, from, to, client, i;
 	void *failed;

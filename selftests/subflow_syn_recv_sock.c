@@ -12,8 +12,7 @@
  *  4. A listener of MPTCP accepts each connection: of MPTCP if the SYN+ACK had
  *     the option, and of TCP if it didn't.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/mptcp.h"
 #include "lib/netns.h"
@@ -93,7 +92,7 @@ static void begin(struct __test_metadata *_metadata, struct scene *scene,
 		ASSERT_EQ(0, syn(peer));
 		ASSERT_EQ(mptcp, mptcp_synack(peer, scene->keys[i],
 					      MPTCP_KEY_LEN));
-		ASSERT_NE(0, peer->ack);
+		ASSERT_NE(0U, peer->ack);
 		peer->tcp.len = 0;
 	}
 }
@@ -143,14 +142,7 @@ static void complete(struct __test_metadata *_metadata, struct peer *peer,
 	close(connection);
 }
 
-static void expect_counters(struct __test_metadata *_metadata, int success,
-			    int failure)
-{
-	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
-}
-
-TEST_F_TIMEOUT(subflow_syn_recv_sock, before_the_timer, 300)
+TEST_F(subflow_syn_recv_sock, before_the_timer)
 {
 	struct scene *scene = &self->scene;
 	int i;
@@ -164,7 +156,7 @@ TEST_F_TIMEOUT(subflow_syn_recv_sock, before_the_timer, 300)
 }
 
 /* The SYN+ACK that is sent again has the same key. */
-TEST_F_TIMEOUT(subflow_syn_recv_sock, after_the_timer, 300)
+TEST_F(subflow_syn_recv_sock, after_the_timer)
 {
 	struct scene *scene = &self->scene;
 	__u8 key[MPTCP_KEY_LEN];
@@ -186,7 +178,7 @@ TEST_F_TIMEOUT(subflow_syn_recv_sock, after_the_timer, 300)
 	expect_counters(_metadata, PEERS, 0);
 }
 
-TEST_F_TIMEOUT(subflow_syn_recv_sock, peer_gives_up, 300)
+TEST_F(subflow_syn_recv_sock, peer_gives_up)
 {
 	struct scene *scene = &self->scene;
 	int i;
@@ -262,7 +254,7 @@ static void expect_idle(struct __test_metadata *_metadata, const int *tcp)
 		EXPECT_TRUE(listener_idle(tcp[i]));
 }
 
-TEST_F_TIMEOUT(rsk_is_mptcp, one_of_many, 300)
+TEST_F(rsk_is_mptcp, one_of_many)
 {
 	struct scene *scene = &self->scene;
 	int to, i;
@@ -279,7 +271,7 @@ TEST_F_TIMEOUT(rsk_is_mptcp, one_of_many, 300)
 	expect_counters(_metadata, PEERS, 0);
 }
 
-TEST_F_TIMEOUT(rsk_is_mptcp, none_at_the_final_ack, 300)
+TEST_F(rsk_is_mptcp, none_at_the_final_ack)
 {
 	struct scene *scene = &self->scene;
 
@@ -289,7 +281,7 @@ TEST_F_TIMEOUT(rsk_is_mptcp, none_at_the_final_ack, 300)
 	expect_counters(_metadata, 0, PEERS);
 }
 
-TEST_F_TIMEOUT(rsk_is_mptcp, none_at_the_timer, 300)
+TEST_F(rsk_is_mptcp, none_at_the_timer)
 {
 	ASSERT_EQ(0, close(self->scene.from));
 	ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, PEERS));

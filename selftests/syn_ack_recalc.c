@@ -9,8 +9,7 @@
  *     SYN+ACK may be sent again.
  *  4. Each request is dropped, and counted as a failure.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -25,23 +24,17 @@ FIXTURE(syn_ack_recalc) {
 };
 
 FIXTURE_VARIANT(syn_ack_recalc) {
-	const char *local;
+	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(syn_ack_recalc, ipv4) {
-	.local = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(syn_ack_recalc, ipv6) {
-	.local = TUN_IPV6,
-};
+ADDRESS_VARIANTS(syn_ack_recalc, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(syn_ack_recalc)
 {
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&self->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	self->from = listener_open(variant->local);
+	self->from = listener_open(variant->address);
 	ASSERT_LE(0, self->from);
 }
 
@@ -66,11 +59,11 @@ static void expect_dropped(struct __test_metadata *_metadata,
 	EXPECT_TRUE(listener_idle(to));
 }
 
-TEST_F_TIMEOUT(syn_ack_recalc, expired_for_all, 120)
+TEST_F(syn_ack_recalc, expired_for_all)
 {
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
-				     variant->local));
-	self->to = listener_open(variant->local);
+				     variant->address));
+	self->to = listener_open(variant->address);
 	ASSERT_LE(0, self->to);
 	ASSERT_EQ(0, sysctl_write(RETRIES, "0"));
 	ASSERT_EQ(0, close(self->from));
@@ -78,14 +71,14 @@ TEST_F_TIMEOUT(syn_ack_recalc, expired_for_all, 120)
 }
 
 /* The first listener would have sent more of them. */
-TEST_F_TIMEOUT(syn_ack_recalc, expired_for_the_other_listener, 120)
+TEST_F(syn_ack_recalc, expired_for_the_other_listener)
 {
 	int one = 1;
 
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
-				     variant->local));
+				     variant->address));
 	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
-	self->to = listener_open(variant->local);
+	self->to = listener_open(variant->address);
 	ASSERT_LE(0, self->to);
 	ASSERT_EQ(0, setsockopt(self->to, IPPROTO_TCP, TCP_SYNCNT, &one,
 				sizeof(one)));

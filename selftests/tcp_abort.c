@@ -15,8 +15,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -138,14 +137,7 @@ static int destroy_peers(const struct peer *peers, int count,
 	return i;
 }
 
-static void expect_counters(struct __test_metadata *_metadata, int success,
-			    int failure)
-{
-	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
-}
-
-TEST_F_TIMEOUT(tcp_abort, listener, 300)
+TEST_F(tcp_abort, listener)
 {
 	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
 				      variant->remote));
@@ -156,7 +148,7 @@ TEST_F_TIMEOUT(tcp_abort, listener, 300)
 	expect_counters(_metadata, PEERS, 0);
 }
 
-TEST_F_TIMEOUT(tcp_abort, listener_before_the_timer, 300)
+TEST_F(tcp_abort, listener_before_the_timer)
 {
 	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
 				      variant->remote));
@@ -168,7 +160,7 @@ TEST_F_TIMEOUT(tcp_abort, listener_before_the_timer, 300)
 	expect_counters(_metadata, PEERS, 0);
 }
 
-TEST_F_TIMEOUT(tcp_abort, last_listener, 300)
+TEST_F(tcp_abort, last_listener)
 {
 	ASSERT_EQ(0, close(self->to));
 	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
@@ -179,7 +171,7 @@ TEST_F_TIMEOUT(tcp_abort, last_listener, 300)
 }
 
 /* Before their listener stops, after that, and after the timer. */
-TEST_F_TIMEOUT(tcp_abort, requests, 300)
+TEST_F(tcp_abort, requests)
 {
 	struct peer *requests = self->peers + HALF;
 
@@ -217,7 +209,7 @@ static void expect_two_dead(struct __test_metadata *_metadata,
 }
 
 /* Somebody must accept them, dead as they are. */
-TEST_F_TIMEOUT(tcp_abort, children, 300)
+TEST_F(tcp_abort, children)
 {
 	ASSERT_EQ(1, destroy_peers(self->peers, 1, variant->address,
 				   variant->remote));
@@ -229,7 +221,7 @@ TEST_F_TIMEOUT(tcp_abort, children, 300)
 }
 
 /* Nor do they count any more against the limit of pending requests. */
-TEST_F_TIMEOUT(tcp_abort, fastopen_children, 300)
+TEST_F(tcp_abort, fastopen_children)
 {
 	struct peer peers[HALF], more;
 	int i, limit = HALF;

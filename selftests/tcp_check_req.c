@@ -10,8 +10,7 @@
  *  4. Both listeners go on to answer SYNs, and not with a cookie, as an
  *     overloaded one would: neither one's queue seems full.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -132,7 +131,7 @@ static void expect_answers(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(tcp_check_req, other_listener_answers, 300)
+TEST_F(tcp_check_req, other_listener_answers)
 {
 	ASSERT_EQ(0, close(self->from));
 	end_handshakes(_metadata, self->peers, variant->flags);
@@ -140,7 +139,7 @@ TEST_F_TIMEOUT(tcp_check_req, other_listener_answers, 300)
 }
 
 /* By then the other listener is the one that's charged. */
-TEST_F_TIMEOUT(tcp_check_req, other_listener_answers_after_timer, 300)
+TEST_F(tcp_check_req, other_listener_answers_after_timer)
 {
 	ASSERT_EQ(0, close(self->from));
 	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
@@ -150,7 +149,7 @@ TEST_F_TIMEOUT(tcp_check_req, other_listener_answers_after_timer, 300)
 }
 
 /* If it's still charged, its queue is too full for another SYN. */
-TEST_F_TIMEOUT(tcp_check_req, stopped_listener_answers_again, 300)
+TEST_F(tcp_check_req, stopped_listener_answers_again)
 {
 	ASSERT_EQ(0, shutdown(self->from, SHUT_RDWR));
 	end_handshakes(_metadata, self->peers, variant->flags);

@@ -19,8 +19,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -89,7 +88,7 @@ static void *send_acks(void *data)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(tcp_close, loses_nothing, 300)
+TEST_F(tcp_close, loses_nothing)
 {
 	struct listener from, to = { .fd = listener_open(variant->local) };
 	struct sender *sender = &self->sender;

@@ -12,8 +12,7 @@
  * It's by the other listener's setting that an ACK is held back, and that the
  * SYN+ACK is sent again to ask for another.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -34,13 +33,7 @@ FIXTURE_VARIANT(tcp_defer_accept) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(tcp_defer_accept, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(tcp_defer_accept, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(tcp_defer_accept, TUN_IPV4, TUN_IPV6);
 
 static int open_listener(const char *address, int seconds)
 {
@@ -81,13 +74,7 @@ FIXTURE_TEARDOWN(tcp_defer_accept)
 {
 }
 
-static void expect_counters(struct __test_metadata *_metadata)
-{
-	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
-}
-
-TEST_F_TIMEOUT(tcp_defer_accept, data_before_the_timer, 300)
+TEST_F(tcp_defer_accept, data_before_the_timer)
 {
 	int to;
 
@@ -97,11 +84,11 @@ TEST_F_TIMEOUT(tcp_defer_accept, data_before_the_timer, 300)
 
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
-	expect_counters(_metadata);
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /* Nothing is sent: the peers have acknowledged their SYN+ACK. */
-TEST_F_TIMEOUT(tcp_defer_accept, data_after_the_timer, 300)
+TEST_F(tcp_defer_accept, data_after_the_timer)
 {
 	struct segment segment;
 	int to, i;
@@ -116,11 +103,11 @@ TEST_F_TIMEOUT(tcp_defer_accept, data_after_the_timer, 300)
 
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
-	expect_counters(_metadata);
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /* One more ACK without data is held back by the other listener, as often. */
-TEST_F_TIMEOUT(tcp_defer_accept, holds_back_again, 300)
+TEST_F(tcp_defer_accept, holds_back_again)
 {
 	int to;
 
@@ -134,14 +121,14 @@ TEST_F_TIMEOUT(tcp_defer_accept, holds_back_again, 300)
 
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
-	expect_counters(_metadata);
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /*
  * The other listener's patience is at its end when the timer has run once: the
  * SYN+ACK asks for an ACK, which completes the handshake.
  */
-TEST_F_TIMEOUT(tcp_defer_accept, gives_up_waiting, 300)
+TEST_F(tcp_defer_accept, gives_up_waiting)
 {
 	int to;
 
@@ -157,11 +144,11 @@ TEST_F_TIMEOUT(tcp_defer_accept, gives_up_waiting, 300)
 
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
-	expect_counters(_metadata);
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /* The other listener never waits for data, and needn't for the timer. */
-TEST_F_TIMEOUT(tcp_defer_accept, other_takes_an_ack, 300)
+TEST_F(tcp_defer_accept, other_takes_an_ack)
 {
 	int to;
 
@@ -172,18 +159,17 @@ TEST_F_TIMEOUT(tcp_defer_accept, other_takes_an_ack, 300)
 	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
 	EXPECT_EQ(PEERS, counter_read(HELD_BACK));
 	EXPECT_FALSE(listener_idle(to));
-	expect_counters(_metadata);
+	expect_counters(_metadata, PEERS, 0);
 
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
 }
 
-TEST_F_TIMEOUT(tcp_defer_accept, resets_without_another_listener, 300)
+TEST_F(tcp_defer_accept, resets_without_another_listener)
 {
 	ASSERT_EQ(0, close(self->from));
 	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(PEERS, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, PEERS);
 }
 
 int main(int argc, char **argv)

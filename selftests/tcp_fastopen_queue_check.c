@@ -10,8 +10,7 @@
  *     those that came from the first one counted; with cookies that the first
  *     one has given.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/patience.h"
@@ -37,13 +36,7 @@ FIXTURE_VARIANT(tcp_fastopen_queue_check) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(tcp_fastopen_queue_check, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(tcp_fastopen_queue_check, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(tcp_fastopen_queue_check, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(tcp_fastopen_queue_check)
 {
@@ -103,7 +96,7 @@ static void expect_room(struct __test_metadata *_metadata, int room,
 	EXPECT_EQ(overflows + 1, counter_read("TCPFastOpenListenOverflow"));
 }
 
-TEST_F_TIMEOUT(tcp_fastopen_queue_check, limit_of_the_last, 300)
+TEST_F(tcp_fastopen_queue_check, limit_of_the_last)
 {
 	int to, last;
 
@@ -120,12 +113,11 @@ TEST_F_TIMEOUT(tcp_fastopen_queue_check, limit_of_the_last, 300)
 	expect_room(_metadata, PEERS, &self->tun, variant->address,
 		    MORE_PORTS + 1);
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, last));
-	EXPECT_EQ(2 * PEERS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 2 * PEERS, 0);
 }
 
 /* The first listener listens again: it has no more room than it should. */
-TEST_F_TIMEOUT(tcp_fastopen_queue_check, limit_of_the_first, 300)
+TEST_F(tcp_fastopen_queue_check, limit_of_the_first)
 {
 	int to;
 
@@ -146,7 +138,7 @@ TEST_F_TIMEOUT(tcp_fastopen_queue_check, limit_of_the_first, 300)
  * Requests of peers that reset what was accepted already count for a minute, as
  * those of somebody who forges addresses.
  */
-TEST_F_TIMEOUT(tcp_fastopen_queue_check, reset_after_accept, 300)
+TEST_F(tcp_fastopen_queue_check, reset_after_accept)
 {
 	int to, connection, i;
 
@@ -166,7 +158,7 @@ TEST_F_TIMEOUT(tcp_fastopen_queue_check, reset_after_accept, 300)
 }
 
 /* It's the application's: it doesn't matter any more who stops. */
-TEST_F_TIMEOUT(tcp_fastopen_queue_check, accepted_before_the_stop, 300)
+TEST_F(tcp_fastopen_queue_check, accepted_before_the_stop)
 {
 	int to, connections[PEERS], i;
 
@@ -191,15 +183,14 @@ TEST_F_TIMEOUT(tcp_fastopen_queue_check, accepted_before_the_stop, 300)
 	}
 
 	expect_room(_metadata, PEERS, &self->tun, variant->address, MORE_PORTS);
-	EXPECT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, PEERS, 0);
 }
 
 /*
  * listen() forgets how many requests are pending. Those that were accepted before
  * are uncharged later, so that as many new ones seem to be none.
  */
-TEST_F_TIMEOUT(tcp_fastopen_queue_check, limit_after_listen, 300)
+TEST_F(tcp_fastopen_queue_check, limit_after_listen)
 {
 	struct peer more[PEERS], full;
 	int to, connection, i;
@@ -301,7 +292,7 @@ static bool fastopen_with(struct peer *peer, const __u8 *cookie)
  * The peer that gets the cookie doesn't complete its handshake before its
  * listener stops; the next ones use the cookie, before and after that.
  */
-TEST_F_TIMEOUT(tcp_fastopen_queue_check, cookies, 300)
+TEST_F(tcp_fastopen_queue_check, cookies)
 {
 	struct peer *peers = self->peers;
 	__u8 cookie[COOKIE_LEN];
@@ -328,8 +319,7 @@ TEST_F_TIMEOUT(tcp_fastopen_queue_check, cookies, 300)
 	ASSERT_EQ(2, peers_ack(peers + 1, 2));
 	EXPECT_EQ(2, peers_serve(peers + 1, 2, to));
 	EXPECT_EQ(1, peers_complete(peers, 1, to));
-	EXPECT_EQ(2, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 2, 0);
 }
 
 int main(int argc, char **argv)

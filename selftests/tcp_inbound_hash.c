@@ -15,8 +15,7 @@
  */
 #include <linux/tcp.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/keys.h"
 #include "lib/listeners.h"
@@ -66,167 +65,35 @@ FIXTURE_VARIANT(tcp_inbound_hash) {
 	const char *elsewhere;	/* somebody else */
 };
 
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_ipv4_queued) {
-	.scheme = MD5,
-	.path = QUEUED,
-	.local = "127.0.0.1",
-	.remote = "127.0.0.1",
-	.peer = "127.0.0.1",
-	.elsewhere = "192.0.2.2",
-};
+#define PATH_VARIANTS(name, ...)					\
+	struct __test_metadata;						\
+	FIXTURE_VARIANT_ADD(tcp_inbound_hash, name ## _queued) {	\
+		.path = QUEUED,						\
+		__VA_ARGS__						\
+	};								\
+	FIXTURE_VARIANT_ADD(tcp_inbound_hash, name ## _final_ack) {	\
+		.path = FINAL_ACK,					\
+		__VA_ARGS__						\
+	};								\
+	FIXTURE_VARIANT_ADD(tcp_inbound_hash, name ## _timer) {		\
+		.path = TIMER,						\
+		__VA_ARGS__						\
+	}
 
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_ipv4_final_ack) {
-	.scheme = MD5,
-	.path = FINAL_ACK,
-	.local = "127.0.0.1",
-	.remote = "127.0.0.1",
-	.peer = "127.0.0.1",
-	.elsewhere = "192.0.2.2",
-};
+#define ON_IPV4		.local = "127.0.0.1", .remote = "127.0.0.1",	\
+			.peer = "127.0.0.1", .elsewhere = "192.0.2.2"
+#define ON_IPV6		.local = "::1", .remote = "::1",		\
+			.peer = "::1", .elsewhere = "2001:db8::2"
+#define ON_BOTH		.local = "::", .remote = "127.0.0.1",		\
+			.peer = "::ffff:127.0.0.1",			\
+			.elsewhere = "::ffff:192.0.2.2"
 
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_ipv4_timer) {
-	.scheme = MD5,
-	.path = TIMER,
-	.local = "127.0.0.1",
-	.remote = "127.0.0.1",
-	.peer = "127.0.0.1",
-	.elsewhere = "192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_ipv6_queued) {
-	.scheme = MD5,
-	.path = QUEUED,
-	.local = "::1",
-	.remote = "::1",
-	.peer = "::1",
-	.elsewhere = "2001:db8::2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_ipv6_final_ack) {
-	.scheme = MD5,
-	.path = FINAL_ACK,
-	.local = "::1",
-	.remote = "::1",
-	.peer = "::1",
-	.elsewhere = "2001:db8::2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_ipv6_timer) {
-	.scheme = MD5,
-	.path = TIMER,
-	.local = "::1",
-	.remote = "::1",
-	.peer = "::1",
-	.elsewhere = "2001:db8::2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_dual_queued) {
-	.scheme = MD5,
-	.path = QUEUED,
-	.local = "::",
-	.remote = "127.0.0.1",
-	.peer = "::ffff:127.0.0.1",
-	.elsewhere = "::ffff:192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_dual_final_ack) {
-	.scheme = MD5,
-	.path = FINAL_ACK,
-	.local = "::",
-	.remote = "127.0.0.1",
-	.peer = "::ffff:127.0.0.1",
-	.elsewhere = "::ffff:192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, md5_dual_timer) {
-	.scheme = MD5,
-	.path = TIMER,
-	.local = "::",
-	.remote = "127.0.0.1",
-	.peer = "::ffff:127.0.0.1",
-	.elsewhere = "::ffff:192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_ipv4_queued) {
-	.scheme = AO,
-	.path = QUEUED,
-	.local = "127.0.0.1",
-	.remote = "127.0.0.1",
-	.peer = "127.0.0.1",
-	.elsewhere = "192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_ipv4_final_ack) {
-	.scheme = AO,
-	.path = FINAL_ACK,
-	.local = "127.0.0.1",
-	.remote = "127.0.0.1",
-	.peer = "127.0.0.1",
-	.elsewhere = "192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_ipv4_timer) {
-	.scheme = AO,
-	.path = TIMER,
-	.local = "127.0.0.1",
-	.remote = "127.0.0.1",
-	.peer = "127.0.0.1",
-	.elsewhere = "192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_ipv6_queued) {
-	.scheme = AO,
-	.path = QUEUED,
-	.local = "::1",
-	.remote = "::1",
-	.peer = "::1",
-	.elsewhere = "2001:db8::2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_ipv6_final_ack) {
-	.scheme = AO,
-	.path = FINAL_ACK,
-	.local = "::1",
-	.remote = "::1",
-	.peer = "::1",
-	.elsewhere = "2001:db8::2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_ipv6_timer) {
-	.scheme = AO,
-	.path = TIMER,
-	.local = "::1",
-	.remote = "::1",
-	.peer = "::1",
-	.elsewhere = "2001:db8::2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_dual_queued) {
-	.scheme = AO,
-	.path = QUEUED,
-	.local = "::",
-	.remote = "127.0.0.1",
-	.peer = "::ffff:127.0.0.1",
-	.elsewhere = "::ffff:192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_dual_final_ack) {
-	.scheme = AO,
-	.path = FINAL_ACK,
-	.local = "::",
-	.remote = "127.0.0.1",
-	.peer = "::ffff:127.0.0.1",
-	.elsewhere = "::ffff:192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_inbound_hash, ao_dual_timer) {
-	.scheme = AO,
-	.path = TIMER,
-	.local = "::",
-	.remote = "127.0.0.1",
-	.peer = "::ffff:127.0.0.1",
-	.elsewhere = "::ffff:192.0.2.2",
-};
+PATH_VARIANTS(md5_ipv4, .scheme = MD5, ON_IPV4);
+PATH_VARIANTS(md5_ipv6, .scheme = MD5, ON_IPV6);
+PATH_VARIANTS(md5_dual, .scheme = MD5, ON_BOTH);
+PATH_VARIANTS(ao_ipv4, .scheme = AO, ON_IPV4);
+PATH_VARIANTS(ao_ipv6, .scheme = AO, ON_IPV6);
+PATH_VARIANTS(ao_dual, .scheme = AO, ON_BOTH);
 
 FIXTURE_SETUP(tcp_inbound_hash)
 {
@@ -338,41 +205,32 @@ static long distrusted(void)
 	return sum;
 }
 
+static bool all_idle(const int *listeners, int count)
+{
+	int i;
+
+	for (i = 0; i < count && listener_idle(listeners[i]); i++)
+		;
+
+	return i == count;
+}
+
 /*
  * Whether all connections arrive at @listener. Ends early when they won't,
  * since somebody has the wrong key, or another listener has a connection.
  */
 static bool all_arrive(int listener, const int *others, int count)
 {
-	int waited, i;
-
-	for (waited = 0; waited < PATIENCE_MS && !distrusted(); waited++) {
-		if (listener_queued(listener) == CLIENTS)
-			return true;
-
-		for (i = 0; i < count; i++) {
-			if (!listener_idle(others[i]))
-				return false;
-		}
-		usleep(1000);
-	}
-
-	return false;
+	return wait_until(listener_queued(listener) == CLIENTS ||
+			  distrusted() || !all_idle(others, count)) &&
+	       listener_queued(listener) == CLIENTS;
 }
 
 /* Each connection was migrated, or was not. */
 static bool all_counted(void)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited++) {
-		if (counter_read(MIGRATE_SUCCESS) +
-		    counter_read(MIGRATE_FAILURE) >= CLIENTS)
-			return true;
-		usleep(1000);
-	}
-
-	return false;
+	return wait_until(counter_read(MIGRATE_SUCCESS) +
+			  counter_read(MIGRATE_FAILURE) >= CLIENTS);
 }
 
 static void begin(struct __test_metadata *_metadata, struct scene *scene,
@@ -443,7 +301,7 @@ static void expect_served(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, distrusted());
 }
 
-TEST_F_TIMEOUT(tcp_inbound_hash, refuses_other_keys, 120)
+TEST_F(tcp_inbound_hash, refuses_other_keys)
 {
 	int others[3];
 
@@ -457,7 +315,7 @@ TEST_F_TIMEOUT(tcp_inbound_hash, refuses_other_keys, 120)
 	expect_refused(_metadata, &self->scene, others, 3);
 }
 
-TEST_F_TIMEOUT(tcp_inbound_hash, refuses_missing_keys, 120)
+TEST_F(tcp_inbound_hash, refuses_missing_keys)
 {
 	int others[3];
 
@@ -470,7 +328,7 @@ TEST_F_TIMEOUT(tcp_inbound_hash, refuses_missing_keys, 120)
 	expect_refused(_metadata, &self->scene, others, 3);
 }
 
-TEST_F_TIMEOUT(tcp_inbound_hash, prefers_the_same_keys, 120)
+TEST_F(tcp_inbound_hash, prefers_the_same_keys)
 {
 	int others[2], to;
 
@@ -486,7 +344,7 @@ TEST_F_TIMEOUT(tcp_inbound_hash, prefers_the_same_keys, 120)
 }
 
 /* A listener's keys for somebody else don't matter. */
-TEST_F_TIMEOUT(tcp_inbound_hash, prefers_no_keys_for_the_peer, 120)
+TEST_F(tcp_inbound_hash, prefers_no_keys_for_the_peer)
 {
 	int other, to;
 

@@ -58,7 +58,7 @@ static void open_full(struct __test_metadata *_metadata, struct scene *scene)
 	ASSERT_EQ(0, group_steer(scene->to, 0));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, close_over_backlog, 120)
+TEST_F(tcp_migrate_late_outcomes, close_over_backlog)
 {
 	open_full(_metadata, &self->scene);
 	begin_path(_metadata, &self->scene, &at_close);
@@ -66,7 +66,7 @@ TEST_F_TIMEOUT(tcp_migrate_late_outcomes, close_over_backlog, 120)
 	expect_success(_metadata, &self->scene, &at_close, "over_backlog");
 }
 
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, ack_queue_full, 120)
+TEST_F(tcp_migrate_late_outcomes, ack_queue_full)
 {
 	/* Or else the handshake goes on. */
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
@@ -77,7 +77,7 @@ TEST_F_TIMEOUT(tcp_migrate_late_outcomes, ack_queue_full, 120)
 	expect_late_failure(_metadata, &self->scene, &at_ack, "queue_full");
 }
 
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, timer_expired, 120)
+TEST_F(tcp_migrate_late_outcomes, timer_expired)
 {
 	begin_path(_metadata, &self->scene, &at_timer);
 	open_other(_metadata, &self->scene, &ipv4);
@@ -87,7 +87,7 @@ TEST_F_TIMEOUT(tcp_migrate_late_outcomes, timer_expired, 120)
 }
 
 /* There's no way any more to those who wait for it. */
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, timer_unanswered, 120)
+TEST_F(tcp_migrate_late_outcomes, timer_unanswered)
 {
 	struct ifreq tun = { .ifr_name = "tun0" };
 	int fd;
@@ -158,7 +158,7 @@ static bool meet_timers(struct __test_metadata *_metadata, struct scene *scene)
 	return outcome_read("timer", "lost_race") > 0;
 }
 
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, timer_lost_race, 300)
+TEST_F(tcp_migrate_late_outcomes, timer_lost_race)
 {
 	int round = 0;
 
@@ -203,7 +203,7 @@ static bool stop_before_queued(struct __test_metadata *_metadata,
 	return outcome_read("ack", "over_backlog") > 0;
 }
 
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, ack_over_backlog, 300)
+TEST_F(tcp_migrate_late_outcomes, ack_over_backlog)
 {
 	int round = 0;
 
@@ -246,7 +246,7 @@ static bool detach_while_closing(struct __test_metadata *_metadata,
 	return outcomes_sum(false) > 0;
 }
 
-TEST_F_TIMEOUT(tcp_migrate_late_outcomes, close_disabled, 300)
+TEST_F(tcp_migrate_late_outcomes, close_disabled)
 {
 	int round = 0;
 

@@ -7,18 +7,15 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
+#include "lib/module.h"
 #include "lib/netns.h"
 #include "lib/outcomes.h"
-#include "lib/patience.h"
 #include "lib/segments.h"
 
-#define MODULE	"tcp_migrate"
 #define CLIENTS	8
 #define PEERS	4
 #define ROUNDS	20
@@ -38,29 +35,9 @@ FIXTURE(tcp_migrate_module) {
 	struct scene scene;
 };
 
-static bool module_loaded(void)
-{
-	return !access("/sys/module/" MODULE, F_OK);
-}
-
 static bool sysctl_exists(void)
 {
 	return !access("/proc/sys/" MIGRATE_REQ, F_OK);
-}
-
-/* A hook that runs just now keeps the module busy for a moment. */
-static int module_unload(void)
-{
-	int waited, ret;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
-		ret = syscall(SYS_delete_module, MODULE, O_NONBLOCK);
-		if (!ret || errno != EWOULDBLOCK)
-			return ret;
-		usleep(10000);
-	}
-
-	return -1;
 }
 
 FIXTURE_SETUP(tcp_migrate_module)
@@ -95,7 +72,7 @@ static void begin(struct __test_metadata *_metadata, struct scene *scene)
 	ASSERT_LE(0, scene->to);
 }
 
-TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_sysctl, 120)
+TEST_F(tcp_migrate_module, brings_and_takes_the_sysctl)
 {
 	ASSERT_EQ(0, module_load(""));
 	EXPECT_TRUE(sysctl_exists());
@@ -105,7 +82,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_sysctl, 120)
 }
 
 /* In a namespace that there was before, and in one that came later. */
-TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_counters, 120)
+TEST_F(tcp_migrate_module, brings_and_takes_the_counters)
 {
 	ASSERT_NE(0, access(OUTCOMES, F_OK));
 	ASSERT_EQ(0, module_load(""));
@@ -117,7 +94,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, brings_and_takes_the_counters, 120)
 }
 
 /* Who has the file open reads nothing more, and keeps nobody waiting. */
-TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_counters_are_open, 120)
+TEST_F(tcp_migrate_module, unloads_while_counters_are_open)
 {
 	char text[4096];
 	int fd;
@@ -133,7 +110,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_counters_are_open, 120)
 	EXPECT_EQ(0, module_unload());
 }
 
-TEST_F_TIMEOUT(tcp_migrate_module, loads_once, 120)
+TEST_F(tcp_migrate_module, loads_once)
 {
 	load_and_turn_on(_metadata);
 	EXPECT_EQ(-1, module_load(""));
@@ -142,7 +119,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, loads_once, 120)
 	EXPECT_EQ(0, module_unload());
 }
 
-TEST_F_TIMEOUT(tcp_migrate_module, rejects_a_bad_default, 120)
+TEST_F(tcp_migrate_module, rejects_a_bad_default)
 {
 	static const char * const parameters[] = {
 		"migrate_req=2", "migrate_req=-1", "migrate_req=x",
@@ -161,7 +138,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, rejects_a_bad_default, 120)
 }
 
 /* The default is for the namespaces that exist, and for those that come. */
-TEST_F_TIMEOUT(tcp_migrate_module, takes_a_default, 120)
+TEST_F(tcp_migrate_module, takes_a_default)
 {
 	int first;
 
@@ -183,7 +160,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, takes_a_default, 120)
 }
 
 /* Without it a listener that closes resets its connections. */
-TEST_F_TIMEOUT(tcp_migrate_module, migrates_only_while_loaded, 120)
+TEST_F(tcp_migrate_module, migrates_only_while_loaded)
 {
 	struct scene *scene = &self->scene;
 
@@ -193,12 +170,11 @@ TEST_F_TIMEOUT(tcp_migrate_module, migrates_only_while_loaded, 120)
 	EXPECT_EQ(CLIENTS, clients_reset(scene->clients, CLIENTS));
 	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
 	EXPECT_TRUE(listener_idle(scene->to));
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+	expect_counters(_metadata, 0, 0);
 }
 
 /* What has been migrated is the other listener's for good. */
-TEST_F_TIMEOUT(tcp_migrate_module, leaves_what_was_migrated, 120)
+TEST_F(tcp_migrate_module, leaves_what_was_migrated)
 {
 	struct scene *scene = &self->scene;
 
@@ -215,7 +191,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, leaves_what_was_migrated, 120)
 }
 
 /* The module goes together with its events, and is traced when it's back. */
-TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_traced, 120)
+TEST_F(tcp_migrate_module, unloads_while_traced)
 {
 	struct scene *scene = &self->scene;
 	struct event list[CLIENTS];
@@ -241,7 +217,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_traced, 120)
 }
 
 /* What hasn't been migrated is nobody's. */
-TEST_F_TIMEOUT(tcp_migrate_module, drops_what_was_not, 120)
+TEST_F(tcp_migrate_module, drops_what_was_not)
 {
 	struct scene *scene = &self->scene;
 
@@ -279,7 +255,7 @@ static void leave_pending(struct __test_metadata *_metadata,
 	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_module, leaves_pending_handshakes, 120)
+TEST_F(tcp_migrate_module, leaves_pending_handshakes)
 {
 	struct scene *scene = &self->scene;
 
@@ -287,7 +263,7 @@ TEST_F_TIMEOUT(tcp_migrate_module, leaves_pending_handshakes, 120)
 	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_module, finds_pending_handshakes, 120)
+TEST_F(tcp_migrate_module, finds_pending_handshakes)
 {
 	struct scene *scene = &self->scene;
 	int i;
@@ -334,7 +310,7 @@ static bool served_or_reset(struct __test_metadata *_metadata, int client,
  * The module goes while a listener closes. Whatever was counted as migrated is
  * accepted, everything else is reset, and nothing is in between.
  */
-TEST_F_TIMEOUT(tcp_migrate_module, unloads_while_a_listener_closes, 300)
+TEST_F(tcp_migrate_module, unloads_while_a_listener_closes)
 {
 	int clients[DEPTH], from, to, i, round;
 	long before, migrated, served;
@@ -430,7 +406,7 @@ static void *connect_in_turns(void *data)
 }
 
 /* Each client is served or reset; none waits for ever. */
-TEST_F_TIMEOUT(tcp_migrate_module, unloads_under_load, 300)
+TEST_F(tcp_migrate_module, unloads_under_load)
 {
 	struct load_client clients[THREADS] = {};
 	time_t deadline = time(NULL) + LONG_ENOUGH_S;

@@ -119,7 +119,7 @@ FIXTURE_TEARDOWN(tcp_migrate_outcomes)
 	events_close(&self->scene.events);
 }
 
-TEST_F_TIMEOUT(tcp_migrate_outcomes, migrated, 120)
+TEST_F(tcp_migrate_outcomes, migrated)
 {
 	open_other(_metadata, &self->scene, variant->path.addresses);
 	stop(_metadata, &self->scene);
@@ -127,14 +127,14 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, migrated, 120)
 	expect_success(_metadata, &self->scene, &variant->path, "migrated");
 }
 
-TEST_F_TIMEOUT(tcp_migrate_outcomes, no_listener, 120)
+TEST_F(tcp_migrate_outcomes, no_listener)
 {
 	stop(_metadata, &self->scene);
 	end_path(_metadata, &self->scene, &variant->path);
 	expect_failure(_metadata, &self->scene, &variant->path, "no_listener");
 }
 
-TEST_F_TIMEOUT(tcp_migrate_outcomes, incompatible, 120)
+TEST_F(tcp_migrate_outcomes, incompatible)
 {
 	open_other(_metadata, &self->scene, variant->path.addresses);
 	ASSERT_EQ(0, fchown(self->scene.to, NOBODY, -1));
@@ -143,7 +143,7 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, incompatible, 120)
 	expect_failure(_metadata, &self->scene, &variant->path, "incompatible");
 }
 
-TEST_F_TIMEOUT(tcp_migrate_outcomes, cancelled, 120)
+TEST_F(tcp_migrate_outcomes, cancelled)
 {
 	open_other(_metadata, &self->scene, variant->path.addresses);
 	ASSERT_EQ(0, group_migrate(self->scene.to, SK_DROP, 0));
@@ -153,7 +153,7 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, cancelled, 120)
 }
 
 /* For that at close see tcp_migrate_late_outcomes. */
-TEST_F_TIMEOUT(tcp_migrate_outcomes, disabled, 120)
+TEST_F(tcp_migrate_outcomes, disabled)
 {
 	if (!strcmp(variant->path.name, "close"))
 		SKIP(return, "there is another test");
@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, disabled, 120)
 }
 
 /* For a packet to show to the program, for a child, for a clone of the request. */
-TEST_F_TIMEOUT(tcp_migrate_outcomes, no_memory, 120)
+TEST_F(tcp_migrate_outcomes, no_memory)
 {
 	bool at_close = !strcmp(variant->path.name, "close");
 
@@ -193,7 +193,7 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, no_memory, 120)
 }
 
 /* Nothing is said of connections that nobody meant to migrate. */
-TEST_F_TIMEOUT(tcp_migrate_outcomes, never_enabled, 120)
+TEST_F(tcp_migrate_outcomes, never_enabled)
 {
 	struct event event;
 
@@ -208,7 +208,7 @@ TEST_F_TIMEOUT(tcp_migrate_outcomes, never_enabled, 120)
 	EXPECT_EQ(0, events_read(&self->scene.events, &event, 1));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_outcomes, counts_in_its_own_namespace, 120)
+TEST_F(tcp_migrate_outcomes, counts_in_its_own_namespace)
 {
 	struct event event;
 	int here;

@@ -5,8 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 
@@ -24,12 +23,12 @@ FIXTURE_TEARDOWN(tcp_migrate_req)
 {
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req, off_by_default, 120)
+TEST_F(tcp_migrate_req, off_by_default)
 {
 	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req, takes_0_and_1, 120)
+TEST_F(tcp_migrate_req, takes_0_and_1)
 {
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
 	EXPECT_EQ(1, sysctl_read(MIGRATE_REQ));
@@ -37,7 +36,7 @@ TEST_F_TIMEOUT(tcp_migrate_req, takes_0_and_1, 120)
 	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req, takes_nothing_else, 120)
+TEST_F(tcp_migrate_req, takes_nothing_else)
 {
 	static const char * const values[] = {
 		"2", "-1", "256", "257", "x", "1x", "on", "4294967297",
@@ -56,7 +55,7 @@ TEST_F_TIMEOUT(tcp_migrate_req, takes_nothing_else, 120)
 	}
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req, one_for_each_namespace, 120)
+TEST_F(tcp_migrate_req, one_for_each_namespace)
 {
 	int first, second;
 
@@ -79,7 +78,7 @@ TEST_F_TIMEOUT(tcp_migrate_req, one_for_each_namespace, 120)
 }
 
 /* It isn't enough that some other namespace has it on. */
-TEST_F_TIMEOUT(tcp_migrate_req, counts_in_its_own_namespace_only, 120)
+TEST_F(tcp_migrate_req, counts_in_its_own_namespace_only)
 {
 	int from, to, client;
 
@@ -106,7 +105,7 @@ TEST_F_TIMEOUT(tcp_migrate_req, counts_in_its_own_namespace_only, 120)
 	EXPECT_TRUE(client_served(client, 1));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req, needs_rights, 120)
+TEST_F(tcp_migrate_req, needs_rights)
 {
 	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
 	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
@@ -116,7 +115,7 @@ TEST_F_TIMEOUT(tcp_migrate_req, needs_rights, 120)
 }
 
 /* All rights over a user namespace are none over its parent's network. */
-TEST_F_TIMEOUT(tcp_migrate_req, needs_rights_over_this_namespace, 120)
+TEST_F(tcp_migrate_req, needs_rights_over_this_namespace)
 {
 	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
 	ASSERT_EQ(0, unshare(CLONE_NEWUSER));

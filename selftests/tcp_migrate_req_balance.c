@@ -10,8 +10,7 @@
  *  3. The first listener stops.
  *  4. The accept queues of the others are as long as they should be.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -63,7 +62,7 @@ static bool within_one(const int *listeners, const int *backlogs, int count,
 	return within;
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req_balance, is_on, 120)
+TEST_F(tcp_migrate_req_balance, is_on)
 {
 	EXPECT_EQ(1, sysctl_read(BALANCE));
 	EXPECT_EQ(-1, sysctl_write(BALANCE, "2"));
@@ -71,7 +70,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, is_on, 120)
 	EXPECT_EQ(1, sysctl_read(BALANCE));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req_balance, close_levels_idle_listeners, 120)
+TEST_F(tcp_migrate_req_balance, close_levels_idle_listeners)
 {
 	static const int backlogs[] = { 19, 39, 59, 279 };
 	int to[ARRAY_SIZE(backlogs)];
@@ -89,7 +88,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, close_levels_idle_listeners, 120)
 }
 
 /* The first and the third have more than the others will end with. */
-TEST_F_TIMEOUT(tcp_migrate_req_balance, close_levels_busy_listeners, 120)
+TEST_F(tcp_migrate_req_balance, close_levels_busy_listeners)
 {
 	static const int backlogs[] = { 19, 39, 59, 119 };
 	static const int had[] = { 18, 4, 55, 0 };
@@ -121,7 +120,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, close_levels_busy_listeners, 120)
 }
 
 /* Too few to be shared out: each goes to the one with the most room. */
-TEST_F_TIMEOUT(tcp_migrate_req_balance, close_of_one_at_a_time, 120)
+TEST_F(tcp_migrate_req_balance, close_of_one_at_a_time)
 {
 	static const int backlogs[] = { 7, 15, 31, 63 };
 	int to[ARRAY_SIZE(backlogs)], from, i;
@@ -147,7 +146,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, close_of_one_at_a_time, 120)
 	EXPECT_TRUE(within_one(to, backlogs, ARRAY_SIZE(to), CLIENTS / 2, 120));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req_balance, final_ack, 120)
+TEST_F(tcp_migrate_req_balance, final_ack)
 {
 	static const int backlogs[] = { 9, 29, 79 };
 	int to[ARRAY_SIZE(backlogs)];
@@ -166,7 +165,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_balance, final_ack, 120)
 }
 
 /* By hash, a listener with a small backlog gets as much as any, within it. */
-TEST_F_TIMEOUT(tcp_migrate_req_balance, off, 120)
+TEST_F(tcp_migrate_req_balance, off)
 {
 	static const int backlogs[] = { 399, 3999 };
 	int to[ARRAY_SIZE(backlogs)];

@@ -23,8 +23,7 @@
 #include <netinet/tcp.h>
 #include <time.h>
 
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -469,7 +468,7 @@ static void check_queued(struct __test_metadata *_metadata,
 	clients_close(clients);
 }
 
-TEST_F_TIMEOUT(queued, any, 600)
+TEST_F(queued, any)
 {
 	size_t i;
 
@@ -479,7 +478,7 @@ TEST_F_TIMEOUT(queued, any, 600)
 			     &variant->settings[i], ANY);
 }
 
-TEST_F_TIMEOUT(queued, prefer, 600)
+TEST_F(queued, prefer)
 {
 	size_t i;
 
@@ -489,7 +488,7 @@ TEST_F_TIMEOUT(queued, prefer, 600)
 			     &variant->settings[i], PREFER);
 }
 
-TEST_F_TIMEOUT(queued, require, 600)
+TEST_F(queued, require)
 {
 	size_t i;
 
@@ -519,7 +518,7 @@ FIXTURE_TEARDOWN(tcp_migrate_req_match)
 {
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req_match, prefers_by_default, 120)
+TEST_F(tcp_migrate_req_match, prefers_by_default)
 {
 	EXPECT_EQ(PREFER, sysctl_read(MIGRATE_REQ_MATCH));
 	ASSERT_EQ(0, close(self->from));
@@ -528,7 +527,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_match, prefers_by_default, 120)
 	EXPECT_TRUE(listener_idle(self->different));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req_match, any_takes_both, 120)
+TEST_F(tcp_migrate_req_match, any_takes_both)
 {
 	ASSERT_EQ(0, mode_write(ANY));
 	ASSERT_EQ(0, close(self->from));
@@ -538,7 +537,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_match, any_takes_both, 120)
 			   listener_queued(self->different));
 }
 
-TEST_F_TIMEOUT(tcp_migrate_req_match, require_resets, 120)
+TEST_F(tcp_migrate_req_match, require_resets)
 {
 	ASSERT_EQ(0, mode_write(REQUIRE));
 	ASSERT_EQ(0, close(self->same));
@@ -548,7 +547,7 @@ TEST_F_TIMEOUT(tcp_migrate_req_match, require_resets, 120)
 }
 
 /* It counts when the listener stops. */
-TEST_F_TIMEOUT(tcp_migrate_req_match, changes, 120)
+TEST_F(tcp_migrate_req_match, changes)
 {
 	ASSERT_EQ(0, mode_write(REQUIRE));
 	ASSERT_EQ(0, close(self->from));
@@ -603,13 +602,13 @@ FIXTURE_TEARDOWN(crowd)
 {
 }
 
-TEST_F_TIMEOUT(crowd, prefer, 120)
+TEST_F(crowd, prefer)
 {
 	ASSERT_EQ(0, close(self->from));
 	EXPECT_EQ(CLIENTS, listener_queued(self->same));
 }
 
-TEST_F_TIMEOUT(crowd, prefer_room, 120)
+TEST_F(crowd, prefer_room)
 {
 	int i, others = 0;
 
@@ -624,7 +623,7 @@ TEST_F_TIMEOUT(crowd, prefer_room, 120)
 }
 
 /* It goes over its backlog, since nobody else may have them. */
-TEST_F_TIMEOUT(crowd, require, 120)
+TEST_F(crowd, require)
 {
 	ASSERT_EQ(0, mode_write(REQUIRE));
 	ASSERT_EQ(0, listen(self->same, 3));
@@ -646,7 +645,7 @@ FIXTURE_TEARDOWN(ignored)
 {
 }
 
-TEST_F_TIMEOUT(ignored, require, 120)
+TEST_F(ignored, require)
 {
 	int from, to, clients[CLIENTS];
 	const struct setting *setting;
@@ -795,7 +794,7 @@ static void check_choice(struct __test_metadata *_metadata, struct scene *scene,
 	scene_end(_metadata, scene);
 }
 
-TEST_F_TIMEOUT(half_open, prefer, 300)
+TEST_F(half_open, prefer)
 {
 	size_t i;
 
@@ -804,7 +803,7 @@ TEST_F_TIMEOUT(half_open, prefer, 300)
 			     PREFER);
 }
 
-TEST_F_TIMEOUT(half_open, prefer_without, 300)
+TEST_F(half_open, prefer_without)
 {
 	const struct setting *setting;
 	size_t i;
@@ -819,7 +818,7 @@ TEST_F_TIMEOUT(half_open, prefer_without, 300)
 	}
 }
 
-TEST_F_TIMEOUT(half_open, require, 300)
+TEST_F(half_open, require)
 {
 	size_t i;
 
@@ -828,7 +827,7 @@ TEST_F_TIMEOUT(half_open, require, 300)
 			     REQUIRE);
 }
 
-TEST_F_TIMEOUT(half_open, require_without, 300)
+TEST_F(half_open, require_without)
 {
 	const struct setting *setting;
 	size_t i;
@@ -845,7 +844,7 @@ TEST_F_TIMEOUT(half_open, require_without, 300)
 }
 
 /* Nobody is refused for what can't be compared any more. */
-TEST_F_TIMEOUT(half_open, require_what_remains, 300)
+TEST_F(half_open, require_what_remains)
 {
 	const struct setting *setting;
 	size_t i;

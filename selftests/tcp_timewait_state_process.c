@@ -9,8 +9,7 @@
  *  3. A FIN that a peer sends again is acknowledged; a SYN from the same port
  *     begins a connection with the other listener.
  */
-#include "kselftest_harness.h"
-
+#include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/patience.h"
@@ -28,13 +27,7 @@ FIXTURE_VARIANT(tcp_timewait_state_process) {
 	const char *address;
 };
 
-FIXTURE_VARIANT_ADD(tcp_timewait_state_process, ipv4) {
-	.address = TUN_IPV4,
-};
-
-FIXTURE_VARIANT_ADD(tcp_timewait_state_process, ipv6) {
-	.address = TUN_IPV6,
-};
+ADDRESS_VARIANTS(tcp_timewait_state_process, TUN_IPV4, TUN_IPV6);
 
 static bool receive(struct peer *peer, __u8 flags)
 {
@@ -102,13 +95,7 @@ FIXTURE_TEARDOWN(tcp_timewait_state_process)
 {
 }
 
-static void expect_no_migration(struct __test_metadata *_metadata)
-{
-	EXPECT_EQ(0, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
-}
-
-TEST_F_TIMEOUT(tcp_timewait_state_process, fin_is_acknowledged, 300)
+TEST_F(tcp_timewait_state_process, fin_is_acknowledged)
 {
 	struct peer *peer;
 	int i;
@@ -123,10 +110,10 @@ TEST_F_TIMEOUT(tcp_timewait_state_process, fin_is_acknowledged, 300)
 
 	EXPECT_EQ(PEERS, time_wait_sockets());
 	EXPECT_TRUE(listener_idle(self->to));
-	expect_no_migration(_metadata);
+	expect_counters(_metadata, 0, 0);
 }
 
-TEST_F_TIMEOUT(tcp_timewait_state_process, syn_begins_anew, 300)
+TEST_F(tcp_timewait_state_process, syn_begins_anew)
 {
 	struct peer *peer;
 	int i;
@@ -140,7 +127,7 @@ TEST_F_TIMEOUT(tcp_timewait_state_process, syn_begins_anew, 300)
 
 	EXPECT_EQ(0, time_wait_sockets());
 	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
-	expect_no_migration(_metadata);
+	expect_counters(_metadata, 0, 0);
 }
 
 int main(int argc, char **argv)

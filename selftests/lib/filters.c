@@ -94,6 +94,12 @@ int group_steer(int listener, __u32 index)
 	return attach(listener, SO_ATTACH_REUSEPORT_CBPF, &code, 1);
 }
 
+int group_attach(int listener, int program)
+{
+	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF,
+			  &program, sizeof(program));
+}
+
 int group_migrate(int listener, int action, __u32 times)
 {
 	const struct bpf_insn code[] = {
@@ -117,8 +123,7 @@ int group_migrate(int listener, int action, __u32 times)
 	if (program < 0)
 		return -1;
 
-	ret = setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF,
-			 &program, sizeof(program));
+	ret = group_attach(listener, program);
 	close(program);
 	return ret;
 }

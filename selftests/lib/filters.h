@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Classic BPF: filters of sockets, and programs of groups of listeners.
+ * BPF: filters of sockets, and programs of groups of listeners.
  */
 #ifndef FILTERS_H
 #define FILTERS_H
@@ -29,11 +29,14 @@ int watch_slowly(void);
 /* Has the group's listener of this index have the next connections. */
 int group_steer(int listener, __u32 index);
 
+/* @program is a file descriptor. */
+int group_attach(int listener, int program);
+int group_detach(int listener);
+
 /*
  * Attaches a program of type BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, which counts to
  * @times, chooses no listener and returns @action, be it SK_PASS or SK_DROP.
  */
 int group_migrate(int listener, int action, __u32 times);
-int group_detach(int listener);
 
 #endif /* FILTERS_H */

@@ -7,7 +7,7 @@
 #ifndef HALF_OPEN_H
 #define HALF_OPEN_H
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #include "listeners.h"
 #include "netns.h"
@@ -27,53 +27,8 @@ FIXTURE_VARIANT(half_open) {
 	enum stop stop;
 };
 
-FIXTURE_VARIANT_ADD(half_open, ipv4_close) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv4_shut_rdwr) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv4_shut_rd) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv4_exit) {
-	.local = TUN_IPV4,
-	.remote = TUN_IPV4,
-	.stop = STOP_EXIT,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv6_close) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_CLOSE,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv6_shut_rdwr) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RDWR,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv6_shut_rd) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_SHUT_RD,
-};
-
-FIXTURE_VARIANT_ADD(half_open, ipv6_exit) {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.stop = STOP_EXIT,
-};
+STOP_VARIANTS(half_open, ipv4, .local = TUN_IPV4, .remote = TUN_IPV4);
+STOP_VARIANTS(half_open, ipv6, .local = TUN_IPV6, .remote = TUN_IPV6);
 
 /* An IPv4 handshake with an IPv6 listener makes a mapped child. */
 FIXTURE_VARIANT_ADD(half_open, dual_close) {

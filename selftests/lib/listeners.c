@@ -4,16 +4,14 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "listeners.h"
 #include "patience.h"
+#include "process.h"
 
 #define BACKLOG	4096
 
@@ -96,27 +94,14 @@ int listener_open_mptcp(const char *address)
 	return open_protocol(address, IPPROTO_MPTCP);
 }
 
-static void own_listener(const char *address, int ready)
+static int own_listener(void *address)
 {
-	int error = 0;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (listener_open(address) < 0)
-		error = errno;
-
-	if (write(ready, &error, sizeof(error)) != sizeof(error) || error)
-		_exit(1);
-
-	for (;;)
-		pause();
+	return listener_open(address) < 0 ? -1 : 0;
 }
 
 int listener_start(struct listener *listener, const char *address,
 		   enum stop stop)
 {
-	int ready[2];
-	int error;
-
 	listener->fd = -1;
 	listener->owner = 0;
 	if (stop != STOP_EXIT) {
@@ -124,20 +109,8 @@ int listener_start(struct listener *listener, const char *address,
 		return listener->fd < 0 ? -1 : 0;
 	}
 
-	if (pipe(ready))
-		return -1;
-
-	listener->owner = fork();
-	if (!listener->owner)
-		own_listener(address, ready[1]);
-
-	close(ready[1]);
-	if (read(ready[0], &error, sizeof(error)) != sizeof(error))
-		error = ECHILD;
-
-	close(ready[0]);
-	errno = error;
-	return error ? -1 : 0;
+	listener->owner = process_start(own_listener, (void *)address);
+	return listener->owner < 0 ? -1 : 0;
 }
 
 int listener_stop(struct listener *listener, enum stop stop)
@@ -150,10 +123,7 @@ int listener_stop(struct listener *listener, enum stop stop)
 	case STOP_CLOSE:
 		return close(listener->fd);
 	case STOP_EXIT:
-		if (kill(listener->owner, SIGKILL))
-			return -1;
-		/* Its descriptors are closed before it can be waited for. */
-		return waitpid(listener->owner, NULL, 0) < 0 ? -1 : 0;
+		return process_kill(listener->owner);
 	}
 
 	return -1;
@@ -196,23 +166,35 @@ int listener_queued(int fd)
 	return info.tcpi_unacked;
 }
 
+static bool sent_all(int fd)
+{
+	int left;
+
+	return !ioctl(fd, SIOCOUTQ, &left) && !left;
+}
+
 static bool acknowledged(int fd)
 {
 	struct pollfd broken = { .fd = fd };
 	socklen_t len = sizeof(errno);
-	int left, waited;
 
-	for (waited = 0; waited < PATIENCE_MS; waited++) {
-		if (poll(&broken, 1, 0)) {
-			getsockopt(fd, SOL_SOCKET, SO_ERROR, &errno, &len);
-			return false;
-		}
-		if (!ioctl(fd, SIOCOUTQ, &left) && !left)
-			return true;
-		usleep(1000);
-	}
+	if (!wait_until(poll(&broken, 1, 0) || sent_all(fd)))
+		return false;
 
+	if (!broken.revents)
+		return true;
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &errno, &len);
 	return false;
+}
+
+__u64 listener_cookie(int fd)
+{
+	socklen_t len = sizeof(__u64);
+	__u64 cookie = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	return cookie;
 }
 
 static int connect_protocol(const char *address, int number, int protocol)
@@ -287,6 +269,16 @@ int listener_serve(int fd)
 	number = connection_serve(connection);
 	close(connection);
 	return number;
+}
+
+int listener_serve_all(int fd)
+{
+	int count = 0;
+
+	while (!listener_idle(fd) && listener_serve(fd) >= 0)
+		count++;
+
+	return count;
 }
 
 int clients_connect(int *clients, int count, const char *address)

@@ -5,6 +5,7 @@
 #ifndef LISTENERS_H
 #define LISTENERS_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -64,6 +65,9 @@ bool listener_idle(int fd);
 /* How many connections there are to accept. */
 int listener_queued(int fd);
 
+/* SO_COOKIE. */
+__u64 listener_cookie(int fd);
+
 /*
  * A client connects, sends its number and waits for the acknowledgment: from
  * then on the connection is in an accept queue, behind those made before it.
@@ -80,6 +84,9 @@ int connection_serve(int fd);
 
 /* Accepts a connection, serves it and closes it. */
 int listener_serve(int fd);
+
+/* The same with all that there are; returns how many. */
+int listener_serve_all(int fd);
 
 /*
  * The same for clients with the numbers 0, 1, 2 and so on. They end with the

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "mptcp.h"
-#include "patience.h"
 
 /* MP_CAPABLE of version 1, with HMAC-SHA256, as it grows in the handshake. */
 struct capable {
@@ -52,12 +51,8 @@ bool mptcp_synack(struct peer *peer, void *rest, size_t len)
 {
 	struct segment segment;
 
-	if (!peer_receive(peer, &segment, PATIENCE_MS) ||
-	    segment.flags != (TH_SYN | TH_ACK) || segment.ack != peer->seq)
-		return false;
-
-	peer->ack = segment.seq + 1;
-	return find(&segment.options, rest, len);
+	return peer_receive_synack(peer, &segment) &&
+	       find(&segment.options, rest, len);
 }
 
 static void both_keys(struct peer *peer, const __u8 *key, __u8 data_len)

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -8,35 +6,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "file.h"
+#include "module.h"
 #include "netns.h"
 #include "patience.h"
 
 #define SEPARATORS	"\n "
-
-int module_load(const char *parameters)
-{
-	const char *path = getenv("TCP_MIGRATE_KO");
-	int fd, ret, saved;
-
-	if (!path) {
-		errno = ENOENT;
-		return -1;
-	}
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-
-	ret = syscall(SYS_finit_module, fd, parameters, 0);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return ret;
-}
 
 void netns_require_migration(void)
 {
@@ -95,29 +73,12 @@ bool netns_tied(const char *name)
 
 bool netns_gone(const char *name)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS && netns_tied(name); waited += 10)
-		usleep(10000);
-
-	return !netns_tied(name);
+	return wait_until(!netns_tied(name));
 }
 
 int sysctl_write(const char *name, const char *value)
 {
-	int fd, ret, saved;
-	char path[128];
-
-	snprintf(path, sizeof(path), "/proc/sys/%s", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-
-	ret = write(fd, value, strlen(value));
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return ret == (int)strlen(value) ? 0 : -1;
+	return file_write("/proc/sys", name, value);
 }
 
 long sysctl_read(const char *name)
@@ -178,13 +139,5 @@ long counter_read(const char *name)
 
 bool counter_reaches(const char *name, long value)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
-		if (counter_read(name) >= value)
-			return true;
-		usleep(10000);
-	}
-
-	return false;
+	return wait_until(counter_read(name) >= value);
 }

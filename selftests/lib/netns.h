@@ -13,9 +13,6 @@
 #define MIGRATE_SUCCESS		"TCPMigrateReqSuccess"
 #define MIGRATE_FAILURE		"TCPMigrateReqFailure"
 
-/* Loads the module that $TCP_MIGRATE_KO names. */
-int module_load(const char *parameters);
-
 /*
  * Every main() begins here: exits with the status of a skipped test when
  * neither the kernel nor a module has the sysctl.

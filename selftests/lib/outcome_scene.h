@@ -6,7 +6,7 @@
 #ifndef OUTCOME_SCENE_H
 #define OUTCOME_SCENE_H
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #include "listeners.h"
 #include "netns.h"
@@ -51,15 +51,6 @@ struct path {
 	const struct addresses *addresses;
 };
 
-static inline __u64 cookie_of(int listener)
-{
-	socklen_t len = sizeof(__u64);
-	__u64 cookie = 0;
-
-	getsockopt(listener, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	return cookie;
-}
-
 static inline void begin(struct __test_metadata *_metadata, struct scene *scene,
 			 const struct addresses *addresses)
 {
@@ -69,7 +60,7 @@ static inline void begin(struct __test_metadata *_metadata, struct scene *scene,
 	ASSERT_EQ(0, events_open(&scene->events));
 	scene->from = listener_open(addresses->local);
 	ASSERT_LE(0, scene->from);
-	scene->from_cookie = cookie_of(scene->from);
+	scene->from_cookie = listener_cookie(scene->from);
 }
 
 /* Has the peers where the path begins. */
@@ -88,7 +79,7 @@ static inline void open_other(struct __test_metadata *_metadata,
 {
 	scene->to = listener_open(addresses->local);
 	ASSERT_LE(0, scene->to);
-	scene->to_cookie = cookie_of(scene->to);
+	scene->to_cookie = listener_cookie(scene->to);
 }
 
 static inline void stop(struct __test_metadata *_metadata, struct scene *scene)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "netns.h"
 #include "outcomes.h"
 #include "patience.h"
@@ -83,44 +83,13 @@ long outcomes_sum(bool success)
 
 bool outcome_reaches(const char *path, const char *outcome, long value)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
-		if (outcome_read(path, outcome) >= value)
-			return true;
-		usleep(10000);
-	}
-
-	return false;
+	return wait_until(outcome_read(path, outcome) >= value);
 }
 
 bool outcomes_agree(void)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
-		if (outcomes_sum(true) == counter_read(MIGRATE_SUCCESS) &&
-		    outcomes_sum(false) == counter_read(MIGRATE_FAILURE))
-			return true;
-		usleep(10000);
-	}
-
-	return false;
-}
-
-static int write_to(const char *dir, const char *name, const char *value)
-{
-	char path[128];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-
-	ret = write(fd, value, strlen(value)) == (ssize_t)strlen(value) ? 0 : -1;
-	close(fd);
-	return ret;
+	return wait_until(outcomes_sum(true) == counter_read(MIGRATE_SUCCESS) &&
+			  outcomes_sum(false) == counter_read(MIGRATE_FAILURE));
 }
 
 bool events_supported(void)
@@ -154,13 +123,13 @@ int events_open(struct events *events)
 		return -1;
 
 	snprintf(filter, sizeof(filter), "net_cookie == %llu", net_cookie());
-	return write_to(events->dir, GROUP "/filter", filter) ||
-	       write_to(events->dir, GROUP "/enable", "1") ? -1 : 0;
+	return file_write(events->dir, GROUP "/filter", filter) ||
+	       file_write(events->dir, GROUP "/enable", "1") ? -1 : 0;
 }
 
 void events_close(struct events *events)
 {
-	write_to(events->dir, GROUP "/enable", "0");
+	file_write(events->dir, GROUP "/enable", "0");
 	rmdir(events->dir);
 }
 

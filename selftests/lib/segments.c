@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "listeners.h"
@@ -91,25 +90,15 @@ static int tun_await_ipv6(int fd)
 	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
 	struct pollfd back = { .fd = fd, .events = POLLIN };
 	socklen_t len = sizeof(address);
-	int waited;
 
 	inet_pton(AF_INET6, TUN_IPV6, &address.sin6_addr);
-	for (waited = 0; waited < PATIENCE_MS; waited++) {
-		if (!bind(fd, (struct sockaddr *)&address, len))
-			break;
-		usleep(1000);
-	}
-
-	if (getsockname(fd, (struct sockaddr *)&address, &len))
+	if (!wait_until(!bind(fd, (struct sockaddr *)&address, len)) ||
+	    getsockname(fd, (struct sockaddr *)&address, &len))
 		return -1;
 
-	for (; waited < PATIENCE_MS; waited++) {
-		sendto(fd, "", 1, 0, (struct sockaddr *)&address, len);
-		if (poll(&back, 1, 1) == 1)
-			return 0;
-	}
-
-	return -1;
+	/* Where one has been sent too early, another one comes back. */
+	return wait_until(sendto(fd, "", 1, 0, (struct sockaddr *)&address,
+				 len) == 1 && poll(&back, 1, 1) == 1) ? 0 : -1;
 }
 
 int tun_open(struct tun *tun)
@@ -308,14 +297,6 @@ static bool from_stash(struct peer *peer, struct segment *segment)
 	return false;
 }
 
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms)
 {
 	struct pollfd readable = { .fd = peer->tun->fd, .events = POLLIN };
@@ -347,22 +328,42 @@ bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms)
 
 int peer_syn(struct peer *peer)
 {
-	int ret = peer_send(peer, TH_SYN, NULL, 0);
+	int ret;
 
+	peer->syn_ms = now_ms();
+	ret = peer_send(peer, TH_SYN, NULL, 0);
 	peer->seq++;
 	return ret;
+}
+
+bool peer_receive_synack(struct peer *peer, struct segment *segment)
+{
+	while (peer_receive(peer, segment, PATIENCE_MS)) {
+		if (segment->flags & TH_RST)
+			return false;
+		if (segment->flags != (TH_SYN | TH_ACK) ||
+		    segment->ack != peer->seq)
+			continue;
+
+		peer->ack = segment->seq + 1;
+		return true;
+	}
+
+	return false;
 }
 
 bool peer_synack(struct peer *peer)
 {
 	struct segment segment;
 
-	if (!peer_receive(peer, &segment, PATIENCE_MS) ||
-	    segment.flags != (TH_SYN | TH_ACK) || segment.ack != peer->seq)
-		return false;
+	return peer_receive_synack(peer, &segment);
+}
 
-	peer->ack = segment.seq + 1;
-	return true;
+bool peer_begin(struct peer *peer, struct tun *tun, const char *address,
+		__u16 port)
+{
+	peer_init(peer, tun, address, port);
+	return !peer_syn(peer) && peer_synack(peer);
 }
 
 int peer_ack(struct peer *peer)
@@ -430,8 +431,34 @@ int peers_begin(struct peer *peers, int count, struct tun *tun,
 	int i;
 
 	for (i = 0; i < count; i++) {
+		if (!peer_begin(&peers[i], tun, address, FIRST_PORT + i))
+			break;
+	}
+
+	return i;
+}
+
+bool peers_in_time(const struct peer *peers, int count)
+{
+	long now = now_ms();
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (now - peers[i].syn_ms >= SYNACK_TIMEOUT_MS)
+			return false;
+	}
+
+	return true;
+}
+
+int peers_fastopen(struct peer *peers, int count, struct tun *tun,
+		   const char *address)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
 		peer_init(&peers[i], tun, address, FIRST_PORT + i);
-		if (peer_syn(&peers[i]) || !peer_synack(&peers[i]))
+		if (!peer_fastopen(&peers[i]))
 			break;
 	}
 
@@ -477,6 +504,16 @@ int peers_serve(struct peer *peers, int count, int listener)
 		    !peer_served(&peers[i]))
 			break;
 	}
+
+	return i;
+}
+
+int peers_give_up(struct peer *peers, int count)
+{
+	int i;
+
+	for (i = 0; i < count && !peer_send(&peers[i], TH_RST, NULL, 0); i++)
+		;
 
 	return i;
 }

@@ -19,7 +19,10 @@
 #define FIRST_PORT	10000
 
 /* The room for segments that came while another peer's was waited for. */
-#define TUN_STASH	64
+#define TUN_STASH	256
+
+/* A SYN+ACK is first sent again after a second, of which jiffies may have lost some. */
+#define SYNACK_TIMEOUT_MS	900
 
 /* Options of one header, with their padding. */
 struct options {
@@ -51,6 +54,7 @@ struct peer {
 	__u16 server;
 	__u32 seq;	/* of the next byte that it sends */
 	__u32 ack;	/* of the next byte that it expects */
+	long syn_ms;	/* when its SYN was sent, see now_ms() */
 
 	/*
 	 * What its segments carry: IPv4 options or an IPv6 hop-by-hop header,
@@ -78,11 +82,14 @@ bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms);
 
 /*
  * The steps of a handshake. peer_synack() waits for the answer to a SYN, or
- * for its retransmission.
+ * for its retransmission. peer_begin() does both, with a new peer.
  */
 int peer_syn(struct peer *peer);
+bool peer_receive_synack(struct peer *peer, struct segment *segment);
 bool peer_synack(struct peer *peer);
 int peer_ack(struct peer *peer);
+bool peer_begin(struct peer *peer, struct tun *tun, const char *address,
+		__u16 port);
 
 /* A SYN with its number; whether the SYN+ACK acknowledges that as well. */
 bool peer_fastopen(struct peer *peer);
@@ -100,10 +107,12 @@ bool peer_reset(struct peer *peer);
  * The same for peers on the ports from FIRST_PORT on. They end with the first
  * that fails, and return how many didn't. peers_begin() leaves them with a
  * SYN+ACK; peers_complete() expects @listener to serve them, one by one, and
- * peers_refused() a RST for their final ACK.
+ * peers_refused() a RST for their final ACK. peers_give_up() sends RSTs.
  */
 int peers_begin(struct peer *peers, int count, struct tun *tun,
 		const char *address);
+int peers_fastopen(struct peer *peers, int count, struct tun *tun,
+		   const char *address);
 int peers_synack(struct peer *peers, int count);
 int peers_ack(struct peer *peers, int count);
 int peers_number(struct peer *peers, int count);
@@ -111,5 +120,12 @@ int peers_serve(struct peer *peers, int count, int listener);
 int peers_complete(struct peer *peers, int count, int listener);
 int peers_reset(struct peer *peers, int count);
 int peers_refused(struct peer *peers, int count);
+int peers_give_up(struct peer *peers, int count);
+
+/*
+ * Whether no SYN+ACK timer of theirs can have run yet. A test that has to be faster
+ * than that begins again where it wasn't.
+ */
+bool peers_in_time(const struct peer *peers, int count);
 
 #endif /* SEGMENTS_H */

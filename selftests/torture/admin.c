@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../lib/filters.h"
 #include "../lib/listeners.h"
+#include "../lib/module.h"
 #include "../lib/netns.h"
-#include "../lib/patience.h"
 #include "../lib/segments.h"
 #include "admin.h"
 #include "torture.skel.h"
 
 #define ACTS		20
-#define MODULE		"tcp_migrate"
 #define MIGRATE_MATCH	MIGRATE_REQ "_match"
 #define MIGRATE_BALANCE	MIGRATE_REQ "_balance"
 #define MAX_LISTENERS	32	/* that programs know */
@@ -35,7 +32,7 @@ int admin_load_programs(void)
 
 bool admin_can_reload(void)
 {
-	return getenv("TCP_MIGRATE_KO") && !access("/sys/module/" MODULE, F_OK);
+	return getenv("TCP_MIGRATE_KO") && module_loaded();
 }
 
 void admin_offer(struct random *random, int listener)
@@ -94,19 +91,10 @@ static void toggle_sysctl(struct task *task)
 
 static void module_out(struct round *round)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 10) {
-		if (!syscall(SYS_delete_module, MODULE, O_NONBLOCK)) {
-			round_count(round, COUNT_UNLOAD);
-			return;
-		}
-		if (errno != EWOULDBLOCK && errno != ENOMEM)
-			break;
-		usleep(10000);
-	}
-
-	round_fail(round, "cannot unload the module: %s", strerror(errno));
+	if (module_unload())
+		round_fail(round, "cannot unload the module: %s", strerror(errno));
+	else
+		round_count(round, COUNT_UNLOAD);
 }
 
 static void module_in(struct round *round, const char *parameters)
@@ -134,18 +122,7 @@ static void reload_module(struct task *task)
 
 static int attach(int listener, const struct bpf_program *program)
 {
-	int fd = bpf_program__fd(program);
-
-	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &fd,
-			  sizeof(fd));
-}
-
-static int detach(int listener)
-{
-	int ignored = 0;
-
-	return setsockopt(listener, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
-			  &ignored, sizeof(ignored));
+	return group_attach(listener, bpf_program__fd(program));
 }
 
 static int steer(const struct round *round, int listener, __u32 index)
@@ -193,7 +170,7 @@ static int program_remove(struct group *group)
 	errno = ENOENT;
 	pthread_mutex_lock(&group->lock);
 	if (group->lives)
-		ret = detach(group->live[0]);
+		ret = group_detach(group->live[0]);
 	pthread_mutex_unlock(&group->lock);
 	return ret;
 }

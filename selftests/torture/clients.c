@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../lib/listeners.h"
@@ -14,14 +13,6 @@
 #define BATCHES		12
 #define BATCH		8
 #define SHORT_MS	3000
-
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A connection that was aborted is noticed without data to send, too. */
 static void keep_alive(int fd)

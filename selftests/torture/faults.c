@@ -10,10 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kselftest.h"
+
+#include "../lib/file.h"
 #include "faults.h"
 
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
-#define FAIL_PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc/"
+#define FAILSLAB	"/sys/kernel/debug/failslab"
+#define FAIL_PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc"
 #define ROOT		"/mnt"
 #define MODULE_FILE	"/tcp_migrate.ko"
 
@@ -22,32 +25,18 @@
  * flags: they switch themselves off when they get no memory.
  */
 static const char * const caches[] = {
-	"/sys/kernel/slab/TCP*/failslab",
-	"/sys/kernel/slab/*_sock_TCP*/failslab",
-	"/sys/kernel/slab/tcp_bind*/failslab",
-	"/sys/kernel/slab/skbuff_*/failslab",
-	"/sys/kernel/slab/kmalloc-[0-9]*/failslab",
-	"/sys/kernel/slab/net_namespace/failslab",
+	"/sys/kernel/slab/TCP*",
+	"/sys/kernel/slab/*_sock_TCP*",
+	"/sys/kernel/slab/tcp_bind*",
+	"/sys/kernel/slab/skbuff_*",
+	"/sys/kernel/slab/kmalloc-[0-9]*",
+	"/sys/kernel/slab/net_namespace",
 };
-
-static int write_file(const char *path, const char *value)
-{
-	ssize_t len = strlen(value);
-	int fd, ret;
-
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-
-	ret = write(fd, value, len) == len ? 0 : -1;
-	close(fd);
-	return ret;
-}
 
 bool faults_available(void)
 {
-	return !access(FAILSLAB "cache-filter", W_OK) &&
-	       !access(FAIL_PAGE_ALLOC "min-order", W_OK);
+	return !access(FAILSLAB "/cache-filter", W_OK) &&
+	       !access(FAIL_PAGE_ALLOC "/min-order", W_OK);
 }
 
 static int bind_module(void)
@@ -77,7 +66,7 @@ int faults_prepare(void)
 	    mount("tmpfs", ROOT, "tmpfs", 0, NULL))
 		return -1;
 
-	for (i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
 		snprintf(path, sizeof(path), ROOT "%s", dirs[i]);
 		if (mkdir(path, 0700) ||
 		    mount(dirs[i], path, NULL, MS_BIND | MS_REC, NULL))
@@ -92,11 +81,11 @@ static void choose_caches(const char *chosen)
 	glob_t paths;
 	size_t i, j;
 
-	for (i = 0; i < sizeof(caches) / sizeof(*caches); i++) {
+	for (i = 0; i < ARRAY_SIZE(caches); i++) {
 		if (glob(caches[i], 0, NULL, &paths))
 			continue;
 		for (j = 0; j < paths.gl_pathc; j++)
-			write_file(paths.gl_pathv[j], chosen);
+			file_write(paths.gl_pathv[j], "failslab", chosen);
 		globfree(&paths);
 	}
 }
@@ -110,31 +99,31 @@ int faults_begin(enum faults faults)
 		return 0;
 
 	choose_caches("1");
-	return write_file(FAILSLAB "cache-filter", "Y") ||
-	       write_file(FAILSLAB "task-filter", tasks) ||
-	       write_file(FAILSLAB "ignore-gfp-wait", atomic) ||
-	       write_file(FAILSLAB "verbose", "0") ||
-	       write_file(FAILSLAB "times", "-1") ||
-	       write_file(FAIL_PAGE_ALLOC "min-order", "0") ||
-	       write_file(FAIL_PAGE_ALLOC "task-filter", tasks) ||
-	       write_file(FAIL_PAGE_ALLOC "ignore-gfp-wait", atomic) ||
-	       write_file(FAIL_PAGE_ALLOC "verbose", "0") ||
-	       write_file(FAIL_PAGE_ALLOC "times", "-1") ||
-	       write_file(FAIL_PAGE_ALLOC "probability", "2") ||
-	       write_file(FAILSLAB "probability", "4") ? -1 : 0;
+	return file_write(FAILSLAB, "cache-filter", "Y") ||
+	       file_write(FAILSLAB, "task-filter", tasks) ||
+	       file_write(FAILSLAB, "ignore-gfp-wait", atomic) ||
+	       file_write(FAILSLAB, "verbose", "0") ||
+	       file_write(FAILSLAB, "times", "-1") ||
+	       file_write(FAIL_PAGE_ALLOC, "min-order", "0") ||
+	       file_write(FAIL_PAGE_ALLOC, "task-filter", tasks) ||
+	       file_write(FAIL_PAGE_ALLOC, "ignore-gfp-wait", atomic) ||
+	       file_write(FAIL_PAGE_ALLOC, "verbose", "0") ||
+	       file_write(FAIL_PAGE_ALLOC, "times", "-1") ||
+	       file_write(FAIL_PAGE_ALLOC, "probability", "2") ||
+	       file_write(FAILSLAB, "probability", "4") ? -1 : 0;
 }
 
 /* Others choose caches of their own, and for all tasks. */
 void faults_end(void)
 {
-	write_file(FAILSLAB "probability", "0");
-	write_file(FAIL_PAGE_ALLOC "probability", "0");
-	write_file(FAILSLAB "task-filter", "N");
-	write_file(FAILSLAB "ignore-gfp-wait", "Y");
+	file_write(FAILSLAB, "probability", "0");
+	file_write(FAIL_PAGE_ALLOC, "probability", "0");
+	file_write(FAILSLAB, "task-filter", "N");
+	file_write(FAILSLAB, "ignore-gfp-wait", "Y");
 	choose_caches("0");
 }
 
 void faults_ask(bool ask)
 {
-	write_file("/proc/thread-self/make-it-fail", ask ? "1" : "0");
+	file_write("/proc/thread-self", "make-it-fail", ask ? "1" : "0");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../lib/patience.h"
@@ -22,14 +21,6 @@ enum manner {
 	MISBEHAVES,
 	MANNERS,
 };
-
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void honest_lost(struct honest *honest, struct round *round,
 			const char *what)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "../lib/file.h"
 #include "../lib/patience.h"
 #include "state.h"
 
@@ -22,16 +21,10 @@ static const char * const slabs[STATE_SLABS] = {
  */
 static void slab_shrink(const char *name)
 {
-	char path[64];
-	int fd;
+	char dir[64];
 
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-
-	(void)!write(fd, "1", 1);
-	close(fd);
+	snprintf(dir, sizeof(dir), "/sys/kernel/slab/%s", name);
+	file_write(dir, "shrink", "1");
 }
 
 static void slabs_read(long *counts)
@@ -123,36 +116,32 @@ static bool state_same(const struct state *before, const struct state *now,
 	return ret;
 }
 
-bool state_read(struct state *state)
+static bool state_stays(struct state *state)
 {
 	struct state last;
-	int waited;
 
+	state_read_now(&last);
+	sleep(1);
 	state_read_now(state);
-	for (waited = 0; waited < PATIENCE_MS; waited += 1000) {
-		last = *state;
-		usleep(1000000);
-		state_read_now(state);
-		if (!state->orphans && state_same(&last, state, false))
-			return true;
-	}
+	return !state->orphans && state_same(&last, state, false);
+}
 
-	return false;
+bool state_read(struct state *state)
+{
+	return wait_until(state_stays(state));
+}
+
+static bool state_is(const struct state *before, bool say)
+{
+	struct state now;
+
+	state_read_now(&now);
+	return state_same(before, &now, say);
 }
 
 bool state_returns(const struct state *before)
 {
-	struct state now;
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 100) {
-		state_read_now(&now);
-		if (state_same(before, &now, false))
-			return true;
-		usleep(100000);
-	}
-
-	return state_same(before, &now, true);
+	return wait_until(state_is(before, false)) || state_is(before, true);
 }
 
 /* The lines of a table that aren't in TIME_WAIT. */
@@ -186,13 +175,5 @@ static bool drained(bool say)
 
 bool state_drained(void)
 {
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 100) {
-		if (drained(false))
-			return true;
-		usleep(100000);
-	}
-
-	return drained(true);
+	return wait_until(drained(false)) || drained(true);
 }

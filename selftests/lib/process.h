@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Processes that own sockets, to be killed.
+ */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <sys/types.h>
+
+/*
+ * Starts a process, which calls @begin and then does nothing more. Waits for it, and
+ * returns -1 with its errno if @begin fails.
+ */
+pid_t process_start(int (*begin)(void *data), void *data);
+
+/* SIGKILL. Its descriptors have been closed on return. */
+int process_kill(pid_t pid);
+
+#endif /* PROCESS_H */
