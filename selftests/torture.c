@@ -30,7 +30,7 @@
 
 #include "lib/netns.h"
 #include "torture/admin.h"
-#include "torture/round.h"
+#include "torture/run.h"
 #include "torture/state.h"
 
 #define TIE	"torture"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A round of torture: a process with a network namespace of its own, and threads
- * that do their worst in it.
+ * A round of torture, as its threads know it: what may happen, what has been done,
+ * and what came of it.
  */
 #ifndef ROUND_H
 #define ROUND_H
@@ -98,17 +98,8 @@ struct task {
 	int number;
 };
 
-/* Decides what may happen in a round. */
-void round_plan(struct round *round, struct random random, int number);
-
 /* Whether no client may be lost. */
 bool round_is_quiet(const struct round *round);
-
-/*
- * The round, in a process of its own that ends with it. It tells @parent, a socket,
- * when it has a namespace of its own, and goes on when that answers.
- */
-void round_run(struct round *round, int parent);
 
 void round_count(struct round *round, enum count count);
 
