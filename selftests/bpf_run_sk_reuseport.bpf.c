@@ -18,8 +18,8 @@ struct {
 	__type(value, __u64);
 } listeners SEC(".maps");
 
-/* What to answer when asked about a migration: SK_PASS or SK_DROP. */
-int action;
+/* The state of connections of which the migration is cancelled, if not 0. */
+int cancelled;
 
 /* How often a program ran for a SYN, and for a migration. */
 int syns;
@@ -60,7 +60,7 @@ static int answer(struct sk_reuseport_md *md)
 
 	question->error = bpf_sk_select_reuseport(md, &listeners,
 						  &question->key, 0);
-	return action;
+	return migrating_sk->state == cancelled ? SK_DROP : SK_PASS;
 }
 
 SEC("sk_reuseport/migrate")

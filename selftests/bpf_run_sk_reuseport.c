@@ -38,13 +38,17 @@ enum {
 	KEY_NOTHING,
 };
 
-FIXTURE(bpf_run_sk_reuseport) {
+struct scene {
 	struct bpf_run_sk_reuseport *bpf;
 	struct peer peers[PEERS];
 	int clients[CLIENTS];
 	int from, to, other;
 	struct tun tun;
 	__u64 cookie;
+};
+
+FIXTURE(bpf_run_sk_reuseport) {
+	struct scene scene;
 };
 
 FIXTURE_VARIANT(bpf_run_sk_reuseport) {
@@ -76,47 +80,50 @@ static int map(struct bpf_run_sk_reuseport *bpf, __u32 key, __u64 listener)
 				    &listener, sizeof(listener), BPF_NOEXIST);
 }
 
-FIXTURE_SETUP(bpf_run_sk_reuseport)
+static void begin(struct __test_metadata *_metadata, struct scene *scene,
+		  const char *address, const char *elsewhere)
 {
-	int elsewhere;
+	int listener;
 
 	ASSERT_EQ(0, netns_enter());
-	ASSERT_EQ(0, tun_open(&self->tun));
-	self->bpf = bpf_run_sk_reuseport__open_and_load();
-	ASSERT_NE(NULL, self->bpf);
-	self->bpf->bss->action = SK_PASS;
+	ASSERT_EQ(0, tun_open(&scene->tun));
+	scene->bpf = bpf_run_sk_reuseport__open_and_load();
+	ASSERT_NE(NULL, scene->bpf);
 
-	self->from = listener_open(variant->local);
-	ASSERT_LE(0, self->from);
-	self->cookie = listener_cookie(self->from);
-	ASSERT_EQ(0, attach(self->from, self->bpf->progs.select_or_migrate));
-	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
-					   variant->local));
-	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
-				     variant->local));
-	ASSERT_EQ(CLIENTS + PEERS, self->bpf->bss->syns);
+	scene->from = listener_open(address);
+	ASSERT_LE(0, scene->from);
+	scene->cookie = listener_cookie(scene->from);
+	ASSERT_EQ(0, attach(scene->from, scene->bpf->progs.select_or_migrate));
+	ASSERT_EQ(CLIENTS, clients_connect(scene->clients, CLIENTS, address));
+	ASSERT_EQ(PEERS, peers_begin(scene->peers, PEERS, &scene->tun, address));
+	ASSERT_EQ(CLIENTS + PEERS, scene->bpf->bss->syns);
 
-	self->to = listener_open(variant->local);
-	ASSERT_LE(0, self->to);
-	self->other = listener_open(variant->local);
-	ASSERT_LE(0, self->other);
-	elsewhere = listener_open(variant->elsewhere);
-	ASSERT_LE(0, elsewhere);
+	scene->to = listener_open(address);
+	ASSERT_LE(0, scene->to);
+	scene->other = listener_open(address);
+	ASSERT_LE(0, scene->other);
+	listener = listener_open(elsewhere);
+	ASSERT_LE(0, listener);
 
-	ASSERT_EQ(0, map(self->bpf, KEY_TO, self->to));
-	ASSERT_EQ(0, map(self->bpf, KEY_CLOSED, self->from));
-	ASSERT_EQ(0, map(self->bpf, KEY_ELSEWHERE, elsewhere));
+	ASSERT_EQ(0, map(scene->bpf, KEY_TO, scene->to));
+	ASSERT_EQ(0, map(scene->bpf, KEY_CLOSED, scene->from));
+	ASSERT_EQ(0, map(scene->bpf, KEY_ELSEWHERE, listener));
+}
+
+FIXTURE_SETUP(bpf_run_sk_reuseport)
+{
+	begin(_metadata, &self->scene, variant->local, variant->elsewhere);
 }
 
 FIXTURE_TEARDOWN(bpf_run_sk_reuseport)
 {
-	bpf_run_sk_reuseport__destroy(self->bpf);
+	bpf_run_sk_reuseport__destroy(self->scene.bpf);
 }
 
 /* What it was asked from its @first question on, @count times. */
 static void expect_questions(struct __test_metadata *_metadata,
 			     const struct bpf_run_sk_reuseport *bpf, int first,
-			     int count, __u64 cookie, int state, size_t len)
+			     int count, __u64 cookie, int state)
 {
 	int i;
 
@@ -124,7 +131,21 @@ static void expect_questions(struct __test_metadata *_metadata,
 	for (i = first; i < first + count; i++) {
 		EXPECT_EQ(cookie, bpf->bss->questions[i].cookie);
 		EXPECT_EQ(state, bpf->bss->questions[i].state);
-		EXPECT_EQ(len, bpf->bss->questions[i].len);
+	}
+}
+
+/* Of them, whether it saw the final ACK of a peer, or nothing. */
+static void expect_headers(struct __test_metadata *_metadata,
+			   const struct bpf_run_sk_reuseport *bpf, int first,
+			   int count, const struct peer *peers)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
+		EXPECT_EQ(peers ? sizeof(struct tcphdr) : 0,
+			  bpf->bss->questions[first + i].len);
+		EXPECT_EQ(peers ? peers[i].port : 0,
+			  bpf->bss->questions[first + i].source);
 	}
 }
 
@@ -137,102 +158,113 @@ static void expect_served_by_either(struct __test_metadata *_metadata,
 
 TEST_F(bpf_run_sk_reuseport, asked_at_close)
 {
-	ASSERT_EQ(0, close(self->from));
-	expect_questions(_metadata, self->bpf, 0, CLIENTS, self->cookie,
-			 BPF_TCP_ESTABLISHED, 0);
+	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_questions(_metadata, self->scene.bpf, 0, CLIENTS,
+			 self->scene.cookie, BPF_TCP_ESTABLISHED);
+	expect_headers(_metadata, self->scene.bpf, 0, CLIENTS, NULL);
 
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
-	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
-	EXPECT_TRUE(listener_idle(self->other));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->scene.clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->scene.other));
 	expect_counters(_metadata, CLIENTS, 0);
 }
 
+/* Or else a timer may have asked, which has nothing to show. */
 TEST_F(bpf_run_sk_reuseport, asked_at_ack)
 {
-	int i;
+	struct scene *scene = &self->scene;
 
-	ASSERT_EQ(0, close(self->from));
-	/* At once, before the SYN+ACKs are sent again. */
-	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	for (;;) {
+		ASSERT_EQ(0, close(scene->from));
+		ASSERT_EQ(PEERS, peers_ack(scene->peers, PEERS));
+		if (peers_in_time(scene->peers, PEERS))
+			break;
+		bpf_run_sk_reuseport__destroy(scene->bpf);
+		begin(_metadata, scene, variant->local, variant->elsewhere);
+	}
 
-	expect_questions(_metadata, self->bpf, CLIENTS, PEERS, self->cookie,
-			 BPF_TCP_NEW_SYN_RECV, sizeof(struct tcphdr));
-	for (i = 0; i < PEERS; i++)
-		EXPECT_EQ(self->peers[i].port,
-			  self->bpf->bss->questions[CLIENTS + i].source);
+	expect_questions(_metadata, scene->bpf, CLIENTS, PEERS, scene->cookie,
+			 BPF_TCP_NEW_SYN_RECV);
+	expect_headers(_metadata, scene->bpf, CLIENTS, PEERS, scene->peers);
 
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
-	EXPECT_EQ(PEERS, peers_number(self->peers, PEERS));
-	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, self->to));
-	EXPECT_TRUE(listener_idle(self->other));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	EXPECT_EQ(PEERS, peers_number(scene->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(scene->peers, PEERS, scene->to));
+	EXPECT_TRUE(listener_idle(scene->other));
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
 }
 
 /* It isn't asked at the ACK again: the request is the new listener's. */
 TEST_F(bpf_run_sk_reuseport, asked_at_timer)
 {
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
-	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
-	ASSERT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
+	struct scene *scene = &self->scene;
 
-	expect_questions(_metadata, self->bpf, CLIENTS, PEERS, self->cookie,
-			 BPF_TCP_NEW_SYN_RECV, 0);
-	EXPECT_TRUE(listener_idle(self->other));
+	ASSERT_EQ(0, close(scene->from));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, CLIENTS + PEERS));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	ASSERT_EQ(PEERS, peers_complete(scene->peers, PEERS, scene->to));
+
+	expect_questions(_metadata, scene->bpf, CLIENTS, PEERS, scene->cookie,
+			 BPF_TCP_NEW_SYN_RECV);
+	expect_headers(_metadata, scene->bpf, CLIENTS, PEERS, NULL);
+	EXPECT_TRUE(listener_idle(scene->other));
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
 }
 
 /* And what it sees then is the listener that stopped last. */
 TEST_F(bpf_run_sk_reuseport, asked_again)
 {
-	__u64 cookie = listener_cookie(self->to);
+	struct scene *scene = &self->scene;
+	__u64 cookie = listener_cookie(scene->to);
 
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
-	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
-	expect_questions(_metadata, self->bpf, CLIENTS, PEERS, self->cookie,
-			 BPF_TCP_NEW_SYN_RECV, 0);
+	ASSERT_EQ(0, close(scene->from));
+	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, CLIENTS + PEERS));
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	expect_questions(_metadata, scene->bpf, CLIENTS, PEERS, scene->cookie,
+			 BPF_TCP_NEW_SYN_RECV);
 
-	ASSERT_EQ(0, close(self->to));
-	ASSERT_EQ(0, map(self->bpf, KEY_TO, self->other));
-	ASSERT_EQ(PEERS, peers_complete(self->peers, PEERS, self->other));
-	expect_questions(_metadata, self->bpf, CLIENTS + PEERS, PEERS, cookie,
-			 BPF_TCP_NEW_SYN_RECV, sizeof(struct tcphdr));
+	ASSERT_EQ(0, close(scene->to));
+	ASSERT_EQ(0, map(scene->bpf, KEY_TO, scene->other));
+	ASSERT_EQ(PEERS, peers_complete(scene->peers, PEERS, scene->other));
+	expect_questions(_metadata, scene->bpf, CLIENTS + PEERS, PEERS, cookie,
+			 BPF_TCP_NEW_SYN_RECV);
 	expect_counters(_metadata, CLIENTS + 2 * PEERS, 0);
 }
 
 TEST_F(bpf_run_sk_reuseport, cancels_at_close)
 {
-	self->bpf->bss->action = SK_DROP;
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
+	self->scene.bpf->bss->cancelled = BPF_TCP_ESTABLISHED;
+	ASSERT_EQ(0, close(self->scene.from));
 
-	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
-	EXPECT_EQ(CLIENTS, self->bpf->bss->migrations);
-	EXPECT_TRUE(listener_idle(self->to));
-	EXPECT_TRUE(listener_idle(self->other));
+	EXPECT_EQ(CLIENTS, clients_reset(self->scene.clients, CLIENTS));
+	EXPECT_EQ(CLIENTS, self->scene.bpf->bss->migrations);
+	EXPECT_TRUE(listener_idle(self->scene.to));
+	EXPECT_TRUE(listener_idle(self->scene.other));
 	expect_counters(_metadata, 0, CLIENTS);
 }
 
 TEST_F(bpf_run_sk_reuseport, cancels_at_ack)
 {
-	ASSERT_EQ(0, close(self->from));
-	self->bpf->bss->action = SK_DROP;
+	self->scene.bpf->bss->cancelled = BPF_TCP_NEW_SYN_RECV;
+	ASSERT_EQ(0, close(self->scene.from));
 
-	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	EXPECT_EQ(CLIENTS + PEERS, self->bpf->bss->migrations);
+	EXPECT_EQ(PEERS, peers_refused(self->scene.peers, PEERS));
+	EXPECT_EQ(CLIENTS + PEERS, self->scene.bpf->bss->migrations);
 	expect_counters(_metadata, CLIENTS, PEERS);
 }
 
 TEST_F(bpf_run_sk_reuseport, cancels_at_timer)
 {
-	ASSERT_EQ(0, close(self->from));
-	self->bpf->bss->action = SK_DROP;
+	self->scene.bpf->bss->cancelled = BPF_TCP_NEW_SYN_RECV;
+	ASSERT_EQ(0, close(self->scene.from));
 	ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, PEERS));
-	self->bpf->bss->action = SK_PASS;
+	self->scene.bpf->bss->cancelled = 0;
 
 	/* The requests are gone. */
-	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	EXPECT_EQ(CLIENTS + PEERS, self->bpf->bss->migrations);
+	EXPECT_EQ(PEERS, peers_refused(self->scene.peers, PEERS));
+	EXPECT_EQ(CLIENTS + PEERS, self->scene.bpf->bss->migrations);
 	expect_counters(_metadata, CLIENTS, PEERS);
 }
 
@@ -248,51 +280,60 @@ TEST_F(bpf_run_sk_reuseport, names_none_alive)
 	};
 	int i;
 
+	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
 	for (i = 0; i < CLIENTS; i++)
-		self->bpf->bss->questions[i].key = named[i % ARRAY_SIZE(named)].key;
+		self->scene.bpf->bss->questions[i].key = named[i % ARRAY_SIZE(named)].key;
 
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(CLIENTS, self->bpf->bss->migrations);
+	ASSERT_EQ(0, close(self->scene.from));
+	ASSERT_EQ(CLIENTS, self->scene.bpf->bss->migrations);
 	for (i = 0; i < CLIENTS; i++)
 		EXPECT_EQ(named[i % ARRAY_SIZE(named)].error,
-			  self->bpf->bss->questions[i].error);
+			  self->scene.bpf->bss->questions[i].error);
 
-	expect_served_by_either(_metadata, self->clients, self->to,
-				self->other);
+	expect_served_by_either(_metadata, self->scene.clients, self->scene.to,
+				self->scene.other);
 	expect_counters(_metadata, CLIENTS, 0);
 }
 
 TEST_F(bpf_run_sk_reuseport, not_asked_without_another_listener)
 {
-	ASSERT_EQ(0, close(self->to));
-	ASSERT_EQ(0, close(self->other));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, close(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.other));
+	ASSERT_EQ(0, close(self->scene.from));
 
-	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
-	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	EXPECT_EQ(0, self->bpf->bss->migrations);
+	EXPECT_EQ(CLIENTS, clients_reset(self->scene.clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(self->scene.peers, PEERS));
+	EXPECT_EQ(0, self->scene.bpf->bss->migrations);
 	expect_counters(_metadata, 0, CLIENTS + PEERS);
 }
 
 TEST_F(bpf_run_sk_reuseport, detached_before_ack)
 {
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(0, group_detach(self->to));
+	struct scene *scene = &self->scene;
 
-	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	EXPECT_EQ(CLIENTS, self->bpf->bss->migrations);
+	for (;;) {
+		ASSERT_EQ(0, close(scene->from));
+		ASSERT_EQ(0, group_detach(scene->to));
+		if (peers_in_time(scene->peers, PEERS))
+			break;
+		bpf_run_sk_reuseport__destroy(scene->bpf);
+		begin(_metadata, scene, variant->local, variant->elsewhere);
+	}
+
+	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
+	EXPECT_EQ(CLIENTS, scene->bpf->bss->migrations);
 	expect_counters(_metadata, CLIENTS, PEERS);
 }
 
 TEST_F(bpf_run_sk_reuseport, attached_after_close)
 {
-	ASSERT_EQ(0, group_detach(self->to));
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(0, attach(self->to, self->bpf->progs.select_or_migrate));
+	ASSERT_EQ(0, group_detach(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
+	ASSERT_EQ(0, attach(self->scene.to, self->scene.bpf->progs.select_or_migrate));
 
-	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
-	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
-	EXPECT_EQ(0, self->bpf->bss->migrations);
+	EXPECT_EQ(CLIENTS, clients_reset(self->scene.clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(self->scene.peers, PEERS));
+	EXPECT_EQ(0, self->scene.bpf->bss->migrations);
 	expect_counters(_metadata, 0, 0);
 }
 
@@ -341,65 +382,65 @@ static void expect_nobody(struct __test_metadata *_metadata,
 
 TEST_F(bpf_run_sk_reuseport, names_another_owner)
 {
-	ASSERT_EQ(0, cross_owner(self->to));
-	ASSERT_EQ(0, close(self->from));
-	expect_other(_metadata, self->bpf, self->clients, self->peers,
-		     self->to, self->other);
+	ASSERT_EQ(0, cross_owner(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_other(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		     self->scene.to, self->scene.other);
 }
 
 TEST_F(bpf_run_sk_reuseport, names_another_device)
 {
-	ASSERT_EQ(0, cross_device(self->to));
-	ASSERT_EQ(0, close(self->from));
-	expect_other(_metadata, self->bpf, self->clients, self->peers,
-		     self->to, self->other);
+	ASSERT_EQ(0, cross_device(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_other(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		     self->scene.to, self->scene.other);
 }
 
 TEST_F(bpf_run_sk_reuseport, names_md5_keys)
 {
-	ASSERT_EQ(0, md5_set(self->to, variant->local, SECRET));
-	ASSERT_EQ(0, md5_set(self->to, variant->remote, SECRET));
-	ASSERT_EQ(0, close(self->from));
-	expect_other(_metadata, self->bpf, self->clients, self->peers,
-		     self->to, self->other);
+	ASSERT_EQ(0, md5_set(self->scene.to, variant->local, SECRET));
+	ASSERT_EQ(0, md5_set(self->scene.to, variant->remote, SECRET));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_other(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		     self->scene.to, self->scene.other);
 }
 
 TEST_F(bpf_run_sk_reuseport, names_ao_keys)
 {
-	ASSERT_EQ(0, ao_add(self->to, variant->local, SECRET));
-	ASSERT_EQ(0, ao_add(self->to, variant->remote, SECRET));
-	ASSERT_EQ(0, close(self->from));
-	expect_other(_metadata, self->bpf, self->clients, self->peers,
-		     self->to, self->other);
+	ASSERT_EQ(0, ao_add(self->scene.to, variant->local, SECRET));
+	ASSERT_EQ(0, ao_add(self->scene.to, variant->remote, SECRET));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_other(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		     self->scene.to, self->scene.other);
 }
 
 TEST_F(bpf_run_sk_reuseport, names_another_owner_at_timer)
 {
-	ASSERT_EQ(0, cross_owner(self->to));
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
-	expect_other(_metadata, self->bpf, self->clients, self->peers,
-		     self->to, self->other);
+	ASSERT_EQ(0, cross_owner(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
+	ASSERT_EQ(PEERS, peers_synack(self->scene.peers, PEERS));
+	expect_other(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		     self->scene.to, self->scene.other);
 }
 
 TEST_F(bpf_run_sk_reuseport, names_another_owner_only)
 {
-	ASSERT_EQ(0, cross_owner(self->to));
-	ASSERT_EQ(0, close(self->other));
-	ASSERT_EQ(0, close(self->from));
-	expect_nobody(_metadata, self->bpf, self->clients, self->peers,
-		      self->to);
+	ASSERT_EQ(0, cross_owner(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.other));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_nobody(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		      self->scene.to);
 }
 
 /* The listeners have it in common, but no connection has. */
 TEST_F(bpf_run_sk_reuseport, names_the_same_device)
 {
-	ASSERT_EQ(0, cross_device(self->from));
-	ASSERT_EQ(0, cross_device(self->to));
-	ASSERT_EQ(0, cross_device(self->other));
-	ASSERT_EQ(0, close(self->from));
-	expect_nobody(_metadata, self->bpf, self->clients, self->peers,
-		      self->to);
+	ASSERT_EQ(0, cross_device(self->scene.from));
+	ASSERT_EQ(0, cross_device(self->scene.to));
+	ASSERT_EQ(0, cross_device(self->scene.other));
+	ASSERT_EQ(0, close(self->scene.from));
+	expect_nobody(_metadata, self->scene.bpf, self->scene.clients, self->scene.peers,
+		      self->scene.to);
 }
 
 static int set_apart(int listener)
@@ -416,12 +457,12 @@ TEST_F(bpf_run_sk_reuseport, overrules_a_preference)
 		SKIP(return, "the migration is mainline's");
 
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "1"));
-	ASSERT_EQ(0, set_apart(self->to));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, set_apart(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
 
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
-	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
-	EXPECT_TRUE(listener_idle(self->other));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(self->scene.peers, PEERS, self->scene.to));
+	EXPECT_TRUE(listener_idle(self->scene.other));
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
 }
 
@@ -431,12 +472,12 @@ TEST_F(bpf_run_sk_reuseport, overrules_a_requirement)
 		SKIP(return, "the migration is mainline's");
 
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
-	ASSERT_EQ(0, set_apart(self->to));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, set_apart(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
 
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
-	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->to));
-	EXPECT_TRUE(listener_idle(self->other));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(self->scene.peers, PEERS, self->scene.to));
+	EXPECT_TRUE(listener_idle(self->scene.other));
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
 }
 
@@ -449,15 +490,15 @@ TEST_F(bpf_run_sk_reuseport, leaves_a_requirement)
 		SKIP(return, "the migration is mainline's");
 
 	for (i = 0; i < CLIENTS + PEERS; i++)
-		self->bpf->bss->questions[i].key = KEY_NOTHING;
+		self->scene.bpf->bss->questions[i].key = KEY_NOTHING;
 
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
-	ASSERT_EQ(0, set_apart(self->to));
-	ASSERT_EQ(0, close(self->from));
+	ASSERT_EQ(0, set_apart(self->scene.to));
+	ASSERT_EQ(0, close(self->scene.from));
 
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->other, CLIENTS));
-	EXPECT_EQ(PEERS, peers_complete(self->peers, PEERS, self->other));
-	EXPECT_TRUE(listener_idle(self->to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.other, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(self->scene.peers, PEERS, self->scene.other));
+	EXPECT_TRUE(listener_idle(self->scene.to));
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
 }
 

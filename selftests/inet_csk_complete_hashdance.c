@@ -10,14 +10,10 @@
  */
 #include "lib/half_open.h"
 
-FIXTURE_SETUP(half_open)
+static void begin(struct __test_metadata *_metadata, struct peer *peers,
+		  struct tun *tun, const char *remote)
 {
-	ASSERT_EQ(0, netns_enter());
-	ASSERT_EQ(0, tun_open(&self->tun));
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	ASSERT_EQ(0, listener_start(&self->from, variant->local, variant->stop));
-	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
-				     variant->remote));
+	ASSERT_EQ(PEERS, peers_begin(peers, PEERS, tun, remote));
 }
 
 TEST_F(half_open, migrates)

@@ -11,25 +11,10 @@
  */
 #include "lib/half_open.h"
 
-/* Client and server, no cookie needed, and on every listener unasked. */
-#define FASTOPEN	"1539"
-
-FIXTURE_SETUP(half_open)
+static void begin(struct __test_metadata *_metadata, struct peer *peers,
+		  struct tun *tun, const char *remote)
 {
-	struct peer *peer;
-	int i;
-
-	ASSERT_EQ(0, netns_enter());
-	ASSERT_EQ(0, tun_open(&self->tun));
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", FASTOPEN));
-	ASSERT_EQ(0, listener_start(&self->from, variant->local, variant->stop));
-
-	for (i = 0; i < PEERS; i++) {
-		peer = &self->peers[i];
-		peer_init(peer, &self->tun, variant->remote, FIRST_PORT + i);
-		ASSERT_TRUE(peer_fastopen(peer));
-	}
+	ASSERT_EQ(PEERS, peers_fastopen(peers, PEERS, tun, remote));
 }
 
 TEST_F(half_open, accepted_before_the_ack)

@@ -78,7 +78,7 @@ static int other_netns_opens(const char *address)
 	int here, fd;
 	struct tun tun;
 
-	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	here = netns_open();
 	if (here < 0 || netns_enter() || tun_open(&tun) ||
 	    sysctl_write(MIGRATE_REQ, "1"))
 		return -1;

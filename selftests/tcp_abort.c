@@ -141,8 +141,7 @@ TEST_F(tcp_abort, listener)
 {
 	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
 				      variant->remote));
-	expect_counters(_metadata, HALF, 0);
-
+	ASSERT_EQ(HALF, listener_queued(self->to));
 	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
 	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, self->to));
 	expect_counters(_metadata, PEERS, 0);
@@ -170,10 +169,14 @@ TEST_F(tcp_abort, last_listener)
 	expect_counters(_metadata, 0, PEERS);
 }
 
-/* Before their listener stops, after that, and after the timer. */
+/*
+ * Before their listener stops, after that, and after the timer. That of the second may
+ * have run as well, before it's destroyed.
+ */
 TEST_F(tcp_abort, requests)
 {
 	struct peer *requests = self->peers + HALF;
+	long migrated;
 
 	ASSERT_EQ(1, destroy_peers(requests, 1, variant->address,
 				   variant->remote));
@@ -188,7 +191,9 @@ TEST_F(tcp_abort, requests)
 	EXPECT_EQ(3, peers_refused(requests, 3));
 	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
 	EXPECT_EQ(HALF - 3, peers_complete(requests + 3, HALF - 3, self->to));
-	expect_counters(_metadata, PEERS - 2, 0);
+	migrated = counter_read(MIGRATE_SUCCESS);
+	EXPECT_TRUE(migrated == PEERS - 2 || migrated == PEERS - 1);
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
 /* The first two have been destroyed; in whatever order they're accepted. */
@@ -211,6 +216,7 @@ static void expect_two_dead(struct __test_metadata *_metadata,
 /* Somebody must accept them, dead as they are. */
 TEST_F(tcp_abort, children)
 {
+	ASSERT_EQ(HALF, peers_give_up(self->peers + HALF, HALF));
 	ASSERT_EQ(1, destroy_peers(self->peers, 1, variant->address,
 				   variant->remote));
 	ASSERT_EQ(0, close(self->from));

@@ -69,12 +69,7 @@ static int open_listener(const char *address)
 static void fill(struct __test_metadata *_metadata, struct peer *peers,
 		 struct tun *tun, const char *address)
 {
-	int i;
-
-	for (i = 0; i < PEERS; i++) {
-		peer_init(&peers[i], tun, address, FIRST_PORT + i);
-		ASSERT_TRUE(peer_fastopen(&peers[i]));
-	}
+	ASSERT_EQ(PEERS, peers_fastopen(peers, PEERS, tun, address));
 }
 
 /* Each time with other ports than before. */

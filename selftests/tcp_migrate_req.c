@@ -60,11 +60,11 @@ TEST_F(tcp_migrate_req, one_for_each_namespace)
 	int first, second;
 
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	first = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	first = netns_open();
 	ASSERT_LE(0, first);
 
 	ASSERT_EQ(0, netns_enter());
-	second = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	second = netns_open();
 	ASSERT_LE(0, second);
 	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));

@@ -19,7 +19,7 @@
 #define BALANCE		"net/ipv4/tcp_migrate_req_balance"
 
 #define CLIENTS		120
-#define PEERS		24
+#define PEERS		12
 
 FIXTURE(tcp_migrate_req_balance) {
 	struct peer peers[PEERS];
@@ -28,17 +28,37 @@ FIXTURE(tcp_migrate_req_balance) {
 	int from;
 };
 
+/* Returns the listener. */
+static int begin(struct __test_metadata *_metadata, struct tun *tun)
+{
+	int from;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	from = listener_open(TUN_IPV4);
+	ASSERT_LE(0, from);
+	return from;
+}
+
 FIXTURE_SETUP(tcp_migrate_req_balance)
 {
-	ASSERT_EQ(0, netns_enter());
-	ASSERT_EQ(0, tun_open(&self->tun));
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	self->from = listener_open(TUN_IPV4);
-	ASSERT_LE(0, self->from);
+	self->from = begin(_metadata, &self->tun);
 }
 
 FIXTURE_TEARDOWN(tcp_migrate_req_balance)
 {
+}
+
+static void open_with_backlogs(struct __test_metadata *_metadata, int *to,
+			       const int *backlogs, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
+		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
+		ASSERT_LE(0, to[i]);
+	}
 }
 
 /* The accept queues of these, by how full each may be at @num of @den. */
@@ -74,14 +94,9 @@ TEST_F(tcp_migrate_req_balance, close_levels_idle_listeners)
 {
 	static const int backlogs[] = { 19, 39, 59, 279 };
 	int to[ARRAY_SIZE(backlogs)];
-	size_t i;
 
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
-	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
-		ASSERT_LE(0, to[i]);
-	}
-
+	open_with_backlogs(_metadata, to, backlogs, ARRAY_SIZE(to));
 	ASSERT_EQ(0, close(self->from));
 	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
 	EXPECT_TRUE(within_one(to, backlogs, ARRAY_SIZE(to), CLIENTS, 400));
@@ -124,13 +139,8 @@ TEST_F(tcp_migrate_req_balance, close_of_one_at_a_time)
 {
 	static const int backlogs[] = { 7, 15, 31, 63 };
 	int to[ARRAY_SIZE(backlogs)], from, i;
-	size_t j;
 
-	for (j = 0; j < ARRAY_SIZE(to); j++) {
-		to[j] = listener_open_backlog(TUN_IPV4, backlogs[j]);
-		ASSERT_LE(0, to[j]);
-	}
-
+	open_with_backlogs(_metadata, to, backlogs, ARRAY_SIZE(to));
 	ASSERT_EQ(0, close(self->from));
 	for (i = 0; i < CLIENTS / 2; i++) {
 		from = listener_open(TUN_IPV4);
@@ -146,20 +156,23 @@ TEST_F(tcp_migrate_req_balance, close_of_one_at_a_time)
 	EXPECT_TRUE(within_one(to, backlogs, ARRAY_SIZE(to), CLIENTS / 2, 120));
 }
 
+/* A timer that is faster finds all of them idle. */
 TEST_F(tcp_migrate_req_balance, final_ack)
 {
 	static const int backlogs[] = { 9, 29, 79 };
 	int to[ARRAY_SIZE(backlogs)];
-	size_t i;
 
-	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun, TUN_IPV4));
-	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
-		ASSERT_LE(0, to[i]);
+	for (;;) {
+		ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+					     TUN_IPV4));
+		open_with_backlogs(_metadata, to, backlogs, ARRAY_SIZE(to));
+		ASSERT_EQ(0, close(self->from));
+		ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+		if (peers_in_time(self->peers, PEERS))
+			break;
+		self->from = begin(_metadata, &self->tun);
 	}
 
-	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
 	ASSERT_EQ(PEERS, counter_read(MIGRATE_SUCCESS));
 	EXPECT_TRUE(within_one(to, backlogs, ARRAY_SIZE(to), PEERS, 120));
 }
@@ -169,15 +182,10 @@ TEST_F(tcp_migrate_req_balance, off)
 {
 	static const int backlogs[] = { 399, 3999 };
 	int to[ARRAY_SIZE(backlogs)];
-	size_t i;
 
 	ASSERT_EQ(0, sysctl_write(BALANCE, "0"));
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, TUN_IPV4));
-	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		to[i] = listener_open_backlog(TUN_IPV4, backlogs[i]);
-		ASSERT_LE(0, to[i]);
-	}
-
+	open_with_backlogs(_metadata, to, backlogs, ARRAY_SIZE(to));
 	ASSERT_EQ(0, close(self->from));
 	EXPECT_EQ(CLIENTS, counter_read(MIGRATE_SUCCESS));
 	EXPECT_EQ(CLIENTS, listener_queued(to[0]) + listener_queued(to[1]));

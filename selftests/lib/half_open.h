@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A listener that stops in the middle of handshakes, in each way in which it
- * can; its peers are behind a TUN device. A program that includes this begins
- * the handshakes in its FIXTURE_SETUP().
+ * can; its peers are behind a TUN device. A program that includes this says how
+ * their handshakes begin.
  */
 #ifndef HALF_OPEN_H
 #define HALF_OPEN_H
@@ -14,6 +14,12 @@
 #include "segments.h"
 
 #define PEERS	4
+
+/*
+ * Client and server, no cookie needed, and on every listener unasked. Who sends no data
+ * in a SYN notices nothing.
+ */
+#define FASTOPEN	"1539"
 
 FIXTURE(half_open) {
 	struct listener from;
@@ -36,6 +42,19 @@ FIXTURE_VARIANT_ADD(half_open, dual_close) {
 	.remote = TUN_IPV4,
 	.stop = STOP_CLOSE,
 };
+
+static void begin(struct __test_metadata *_metadata, struct peer *peers,
+		  struct tun *tun, const char *remote);
+
+FIXTURE_SETUP(half_open)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", FASTOPEN));
+	ASSERT_EQ(0, listener_start(&self->from, variant->local, variant->stop));
+	begin(_metadata, self->peers, &self->tun, variant->remote);
+}
 
 FIXTURE_TEARDOWN(half_open)
 {

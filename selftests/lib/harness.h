@@ -46,6 +46,12 @@
 		__VA_ARGS__						\
 	}
 
+/* Whether it's a kernel in which everything takes some ten times as long. */
+static inline bool has_sanitizers(void)
+{
+	return !access("/sys/kernel/debug/kmemleak", F_OK);
+}
+
 /* How many connections have been migrated in this namespace, and how many couldn't be. */
 static inline void expect_counters(struct __test_metadata *_metadata,
 				   long success, long failure)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -55,6 +56,11 @@ int netns_enter(void)
 	ret = ioctl(fd, SIOCSIFFLAGS, &lo);
 	close(fd);
 	return ret;
+}
+
+int netns_open(void)
+{
+	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 }
 
 int netns_tie(const char *name, pid_t pid)

@@ -28,6 +28,9 @@ void netns_require_module(void);
 /* Moves the caller into a namespace of its own, with lo up. */
 int netns_enter(void);
 
+/* A descriptor of the caller's namespace, for setns(). */
+int netns_open(void);
+
 /*
  * Devices that are each other's peer: @name here, and one in the namespace of a
  * process. Both are gone when that is; netns_gone() waits for it.

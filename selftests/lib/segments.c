@@ -278,6 +278,14 @@ static bool segment_parse(struct segment *segment, const __u8 *packet,
 	return true;
 }
 
+bool segment_read(int fd, struct segment *segment)
+{
+	__u8 packet[2048];
+	ssize_t len = read(fd, packet, sizeof(packet));
+
+	return len >= 0 && segment_parse(segment, packet, len);
+}
+
 static bool from_stash(struct peer *peer, struct segment *segment)
 {
 	struct tun *tun = peer->tun;
@@ -302,8 +310,6 @@ bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms)
 	struct pollfd readable = { .fd = peer->tun->fd, .events = POLLIN };
 	long end = now_ms() + timeout_ms;
 	struct tun *tun = peer->tun;
-	__u8 packet[2048];
-	ssize_t len;
 	int left;
 
 	if (from_stash(peer, segment))
@@ -314,8 +320,7 @@ bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms)
 		if (poll(&readable, 1, left > 0 ? left : 0) != 1)
 			return false;
 
-		len = read(tun->fd, packet, sizeof(packet));
-		if (len < 0 || !segment_parse(segment, packet, len))
+		if (!segment_read(tun->fd, segment))
 			continue;
 
 		if (segment->dest == peer->port)

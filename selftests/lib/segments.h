@@ -77,6 +77,9 @@ void peer_init(struct peer *peer, struct tun *tun, const char *address,
 /* Sends a segment; SYN and FIN aren't counted in @seq. */
 int peer_send(struct peer *peer, __u8 flags, const void *data, size_t len);
 
+/* A segment, if that's the next one there is to read. */
+bool segment_read(int fd, struct segment *segment);
+
 /* The next segment for this peer; false if none comes. */
 bool peer_receive(struct peer *peer, struct segment *segment, int timeout_ms);
 
