@@ -14,21 +14,19 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/sysinfo.h>
 
 #include "lib/filters.h"
 #include "lib/outcome_scene.h"
+#include "lib/race.h"
 
-#define ROUNDS	40
 #define CLIENTS	64
 
-/* By how much later it is in the next round. */
-#define LATER_US	300
+/* Until a race is met; most are in the first. */
+#define ROUNDS	100
 
 /* What takes a program long enough to be met in the middle of it. */
 #define LONG	100000
-
-/* The next timer has run by then, most likely. */
-#define LULL_MS	200
 
 static const struct path at_close = { "close", &ipv4 };
 static const struct path at_ack = { "ack", &ipv4 };
@@ -66,49 +64,53 @@ TEST_F(tcp_migrate_late_outcomes, close_over_backlog)
 	expect_success(_metadata, &self->scene, &at_close, "over_backlog");
 }
 
-TEST_F(tcp_migrate_late_outcomes, ack_queue_full)
+static void full(struct __test_metadata *_metadata, struct scene *scene,
+		 __maybe_unused const struct path *path)
 {
+	open_full(_metadata, scene);
 	/* Or else the handshake goes on. */
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
-	open_full(_metadata, &self->scene);
+}
+
+TEST_F(tcp_migrate_late_outcomes, ack_queue_full)
+{
 	begin_path(_metadata, &self->scene, &at_ack);
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &at_ack);
+	migrate(_metadata, &self->scene, &at_ack, full, NULL);
 	expect_late_failure(_metadata, &self->scene, &at_ack, "queue_full");
 }
 
+/* The other listener has less patience, and none for what has run once. */
 TEST_F(tcp_migrate_late_outcomes, timer_expired)
 {
+	int one = 1;
+
 	begin_path(_metadata, &self->scene, &at_timer);
+	ASSERT_EQ(PEERS, peers_synack(self->scene.peers, PEERS));
 	open_other(_metadata, &self->scene, &ipv4);
-	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_synack_retries", "0"));
+	ASSERT_EQ(0, setsockopt(self->scene.to, IPPROTO_TCP, TCP_SYNCNT, &one,
+				sizeof(one)));
 	stop(_metadata, &self->scene);
 	expect_late_failure(_metadata, &self->scene, &at_timer, "expired");
+}
+
+static void cut_off(struct __test_metadata *_metadata,
+		    __maybe_unused struct scene *scene,
+		    __maybe_unused const struct path *path)
+{
+	struct ifreq tun = { .ifr_name = "tun0" };
+	int fd;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, SIOCSIFFLAGS, &tun));
 }
 
 /* There's no way any more to those who wait for it. */
 TEST_F(tcp_migrate_late_outcomes, timer_unanswered)
 {
-	struct ifreq tun = { .ifr_name = "tun0" };
-	int fd;
-
 	begin_path(_metadata, &self->scene, &at_timer);
-	open_other(_metadata, &self->scene, &ipv4);
-	stop(_metadata, &self->scene);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, ioctl(fd, SIOCSIFFLAGS, &tun));
+	migrate(_metadata, &self->scene, &at_timer, another, cut_off);
 	expect_late_failure(_metadata, &self->scene, &at_timer, "unanswered");
-}
-
-/* In another namespace. The first listener has stopped, but may be there. */
-static void start_over(struct __test_metadata *_metadata, struct scene *scene)
-{
-	events_close(&scene->events);
-	close(scene->from);
-	ASSERT_EQ(0, close(scene->to));
-	ASSERT_EQ(0, close(scene->tun.fd));
-	begin(_metadata, scene, &ipv4);
 }
 
 /* Whether there is an event of this path and outcome. */
@@ -128,31 +130,14 @@ static bool event_seen(const struct events *events, const char *path,
 	return false;
 }
 
-/*
- * The timers run on one CPU, the last request's first. To send a SYN+ACK takes
- * long, since someone watches. When that of one has come, the final ACK for the
- * next one is sent on another CPU, so that its timer has worked in vain.
- */
 static bool meet_timers(struct __test_metadata *_metadata, struct scene *scene)
 {
-	struct peer *peers = scene->peers;
-	struct segment segment;
-	int i;
-
-	ASSERT_EQ(0, watch_slowly());
 	run_on_cpu(0);
-	ASSERT_EQ(RACERS, peers_begin(peers, RACERS, &scene->tun, TUN_IPV4));
+	ASSERT_EQ(RACERS, peers_begin(scene->peers, RACERS, &scene->tun,
+				      TUN_IPV4));
 	open_other(_metadata, scene, &ipv4);
 	stop(_metadata, scene);
-
-	run_on_cpu(1);
-	ASSERT_TRUE(peer_synack(&peers[RACERS - 1]));
-	for (i = RACERS - 2; i >= 0; i--) {
-		ASSERT_EQ(0, peer_ack(&peers[i]));
-		/* None comes if the timer has been stopped before it ran. */
-		peer_receive(&peers[i], &segment, LULL_MS);
-	}
-
+	ASSERT_EQ(RACERS, peers_meet_timers(scene->peers, RACERS));
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, RACERS));
 	EXPECT_TRUE(outcomes_agree());
 	return outcome_read("timer", "lost_race") > 0;
@@ -162,43 +147,59 @@ TEST_F(tcp_migrate_late_outcomes, timer_lost_race)
 {
 	int round = 0;
 
+	if (get_nprocs() < 2)
+		SKIP(return, "needs two CPUs");
+
 	while (!meet_timers(_metadata, &self->scene)) {
 		ASSERT_GT(ROUNDS, ++round);
-		start_over(_metadata, &self->scene);
+		start_over(_metadata, &self->scene, &ipv4);
 	}
 
 	EXPECT_TRUE(event_seen(&self->scene.events, "timer", "lost_race"));
 	EXPECT_LE(RACERS, outcomes_sum(true));
 }
 
-static void *send_acks(void *peers)
+struct sender {
+	pthread_t thread;
+	struct peer *peers;
+	int sent;
+};
+
+static void *send_acks(void *data)
 {
-	peers_ack(peers, RACERS);
+	struct sender *sender = data;
+	int i;
+
+	for (i = 0; i < RACERS; i++) {
+		peer_ack(&sender->peers[i]);
+		__atomic_store_n(&sender->sent, i + 1, __ATOMIC_RELEASE);
+	}
+
 	return NULL;
 }
 
 /*
- * The listener stops when it has made a child, and before that is queued; later
- * in each round, as how long a final ACK takes isn't known. It keeps its port,
- * without which there would be no child.
+ * The listener stops when it has made a child, and before that is queued: with some
+ * final ACK, another one in each round. It keeps its port, without which there would be
+ * no child.
  */
 static bool stop_before_queued(struct __test_metadata *_metadata,
 			       struct scene *scene, int round)
 {
-	pthread_t sender;
+	struct sender sender = { .peers = scene->peers };
 
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
 	open_full(_metadata, scene);
 	ASSERT_EQ(0, filter_slow_final_acks(scene->from));
 	ASSERT_EQ(RACERS, peers_begin(scene->peers, RACERS, &scene->tun,
 				      TUN_IPV4));
-	ASSERT_EQ(0, pthread_create(&sender, NULL, send_acks, scene->peers));
-	while (!listener_queued(scene->from))
+	ASSERT_EQ(0, pthread_create(&sender.thread, NULL, send_acks, &sender));
+	while (__atomic_load_n(&sender.sent, __ATOMIC_ACQUIRE) <
+	       1 + round % (RACERS - 1))
 		sched_yield();
 
-	usleep(round * LATER_US);
 	ASSERT_EQ(0, shutdown(scene->from, SHUT_RDWR));
-	ASSERT_EQ(0, pthread_join(sender, NULL));
+	ASSERT_EQ(0, pthread_join(sender.thread, NULL));
 	EXPECT_TRUE(outcomes_agree());
 	return outcome_read("ack", "over_backlog") > 0;
 }
@@ -209,7 +210,7 @@ TEST_F(tcp_migrate_late_outcomes, ack_over_backlog)
 
 	while (!stop_before_queued(_metadata, &self->scene, round)) {
 		ASSERT_GT(ROUNDS, ++round);
-		start_over(_metadata, &self->scene);
+		start_over(_metadata, &self->scene, &ipv4);
 	}
 
 	EXPECT_TRUE(event_seen(&self->scene.events, "ack", "over_backlog"));
@@ -252,7 +253,7 @@ TEST_F(tcp_migrate_late_outcomes, close_disabled)
 
 	while (!detach_while_closing(_metadata, &self->scene)) {
 		ASSERT_GT(ROUNDS, ++round);
-		start_over(_metadata, &self->scene);
+		start_over(_metadata, &self->scene, &ipv4);
 	}
 
 	EXPECT_TRUE(event_seen(&self->scene.events, "close", "disabled"));

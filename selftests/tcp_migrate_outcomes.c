@@ -10,10 +10,10 @@
  *     does; the sums are those in /proc/net/netstat. There is one event for each
  *     connection, with its addresses and the cookies of the listeners.
  */
-#include <fcntl.h>
 #include <linux/bpf.h>
 #include <sched.h>
 
+#include "lib/file.h"
 #include "lib/filters.h"
 #include "lib/outcome_scene.h"
 
@@ -80,32 +80,17 @@ FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, timer_mapped) {
 	.slab = "request_sock_TCP",
 };
 
-static int write_file(const char *dir, const char *name, const char *value)
-{
-	char path[128];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-
-	ret = write(fd, value, strlen(value)) < 0 ? -1 : 0;
-	close(fd);
-	return ret;
-}
-
 /* From now on, or not any more, the kernel has no memory for what @slab holds. */
 static int exhaust(const char *slab, bool on)
 {
 	char dir[64];
 
 	snprintf(dir, sizeof(dir), "/sys/kernel/slab/%s", slab);
-	return write_file(FAILSLAB, "verbose", "0") ||
-	       write_file(FAILSLAB, "cache-filter", "1") ||
-	       write_file(FAILSLAB, "times", "-1") ||
-	       write_file(FAILSLAB, "probability", on ? "100" : "0") ||
-	       write_file(dir, "failslab", on ? "1" : "0") ? -1 : 0;
+	return file_write(FAILSLAB, "verbose", "0") ||
+	       file_write(FAILSLAB, "cache-filter", "1") ||
+	       file_write(FAILSLAB, "times", "-1") ||
+	       file_write(FAILSLAB, "probability", on ? "100" : "0") ||
+	       file_write(dir, "failslab", on ? "1" : "0") ? -1 : 0;
 }
 
 FIXTURE_SETUP(tcp_migrate_outcomes)
@@ -116,40 +101,54 @@ FIXTURE_SETUP(tcp_migrate_outcomes)
 
 FIXTURE_TEARDOWN(tcp_migrate_outcomes)
 {
+	exhaust(variant->slab, false);
 	events_close(&self->scene.events);
 }
 
 TEST_F(tcp_migrate_outcomes, migrated)
 {
-	open_other(_metadata, &self->scene, variant->path.addresses);
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &variant->path);
+	migrate(_metadata, &self->scene, &variant->path, another, NULL);
 	expect_success(_metadata, &self->scene, &variant->path, "migrated");
 }
 
 TEST_F(tcp_migrate_outcomes, no_listener)
 {
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &variant->path);
+	migrate(_metadata, &self->scene, &variant->path, NULL, NULL);
 	expect_failure(_metadata, &self->scene, &variant->path, "no_listener");
+}
+
+static void another_users(struct __test_metadata *_metadata,
+			  struct scene *scene, const struct path *path)
+{
+	another(_metadata, scene, path);
+	ASSERT_EQ(0, fchown(scene->to, NOBODY, -1));
 }
 
 TEST_F(tcp_migrate_outcomes, incompatible)
 {
-	open_other(_metadata, &self->scene, variant->path.addresses);
-	ASSERT_EQ(0, fchown(self->scene.to, NOBODY, -1));
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &variant->path);
+	migrate(_metadata, &self->scene, &variant->path, another_users, NULL);
 	expect_failure(_metadata, &self->scene, &variant->path, "incompatible");
+}
+
+static void one_that_cancels(struct __test_metadata *_metadata,
+			     struct scene *scene, const struct path *path)
+{
+	another(_metadata, scene, path);
+	ASSERT_EQ(0, group_migrate(scene->to, SK_DROP, 0));
 }
 
 TEST_F(tcp_migrate_outcomes, cancelled)
 {
-	open_other(_metadata, &self->scene, variant->path.addresses);
-	ASSERT_EQ(0, group_migrate(self->scene.to, SK_DROP, 0));
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &variant->path);
+	migrate(_metadata, &self->scene, &variant->path, one_that_cancels,
+		NULL);
 	expect_failure(_metadata, &self->scene, &variant->path, "cancelled");
+}
+
+static void disable(struct __test_metadata *_metadata,
+		    __maybe_unused struct scene *scene,
+		    __maybe_unused const struct path *path)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
 }
 
 /* For that at close see tcp_migrate_late_outcomes. */
@@ -158,33 +157,34 @@ TEST_F(tcp_migrate_outcomes, disabled)
 	if (!strcmp(variant->path.name, "close"))
 		SKIP(return, "there is another test");
 
-	open_other(_metadata, &self->scene, variant->path.addresses);
-	stop(_metadata, &self->scene);
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
-	end_path(_metadata, &self->scene, &variant->path);
+	migrate(_metadata, &self->scene, &variant->path, another, disable);
 	expect_failure(_metadata, &self->scene, &variant->path, "disabled");
 }
 
-/* For a packet to show to the program, for a child, for a clone of the request. */
-TEST_F(tcp_migrate_outcomes, no_memory)
+/* What it takes to migrate: a packet to show to a program, a child, another request. */
+static void another_without_memory(struct __test_metadata *_metadata,
+				   struct scene *scene, const struct path *path)
 {
-	bool at_close = !strcmp(variant->path.name, "close");
-
-	if (access(FAILSLAB, F_OK))
-		SKIP(return, "no failslab");
-
-	open_other(_metadata, &self->scene, variant->path.addresses);
-	if (at_close)
-		ASSERT_EQ(0, group_migrate(self->scene.to, SK_PASS, 0));
+	another(_metadata, scene, path);
+	if (!strcmp(path->name, "close"))
+		ASSERT_EQ(0, group_migrate(scene->to, SK_PASS, 0));
 
 	/* Or else the handshake goes on when there's memory again. */
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
-	ASSERT_EQ(0, exhaust(variant->slab, true));
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &variant->path);
+	ASSERT_EQ(0, exhaust(scene->slab, true));
+}
+
+TEST_F(tcp_migrate_outcomes, no_memory)
+{
+	if (access(FAILSLAB, F_OK))
+		SKIP(return, "no failslab");
+
+	self->scene.slab = variant->slab;
+	migrate(_metadata, &self->scene, &variant->path, another_without_memory,
+		NULL);
 	EXPECT_TRUE(outcome_reaches(variant->path.name, "no_memory", PEERS));
 	ASSERT_EQ(0, exhaust(variant->slab, false));
-	if (at_close)
+	if (!strcmp(variant->path.name, "close"))
 		expect_failure(_metadata, &self->scene, &variant->path,
 			       "no_memory");
 	else
@@ -208,21 +208,32 @@ TEST_F(tcp_migrate_outcomes, never_enabled)
 	EXPECT_EQ(0, events_read(&self->scene.events, &event, 1));
 }
 
+static void leave(struct __test_metadata *_metadata, struct scene *scene,
+		  const struct path *path)
+{
+	another(_metadata, scene, path);
+	scene->netns = netns_open();
+	ASSERT_LE(0, scene->netns);
+	ASSERT_EQ(0, setns(scene->elsewhere, CLONE_NEWNET));
+}
+
+/* That of the listener, and not of the process. */
 TEST_F(tcp_migrate_outcomes, counts_in_its_own_namespace)
 {
 	struct event event;
 	int here;
 
-	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	here = netns_open();
 	ASSERT_LE(0, here);
-	open_other(_metadata, &self->scene, variant->path.addresses);
-
 	ASSERT_EQ(0, netns_enter());
-	stop(_metadata, &self->scene);
-	end_path(_metadata, &self->scene, &variant->path);
+	self->scene.elsewhere = netns_open();
+	ASSERT_LE(0, self->scene.elsewhere);
+	ASSERT_EQ(0, setns(here, CLONE_NEWNET));
+
+	migrate(_metadata, &self->scene, &variant->path, leave, NULL);
 	EXPECT_EQ(0, outcomes_sum(true));
 
-	ASSERT_EQ(0, setns(here, CLONE_NEWNET));
+	ASSERT_EQ(0, setns(self->scene.netns, CLONE_NEWNET));
 	expect_success(_metadata, &self->scene, &variant->path, "migrated");
 	EXPECT_EQ(1, events_read(&self->scene.events, &event, 1));
 	EXPECT_NE(0ULL, event.net_cookie);

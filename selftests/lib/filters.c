@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -64,27 +61,6 @@ int filter_slow_final_acks(int fd)
 	};
 
 	return filter_attach_slow(fd, only_acks, ARRAY_SIZE(only_acks));
-}
-
-int watch_slowly(void)
-{
-	static const struct sock_filter only_sent[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	const struct sockaddr_ll all = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-	};
-	int fd;
-
-	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    filter_attach_slow(fd, only_sent, ARRAY_SIZE(only_sent)))
-		return -1;
-
-	return bind(fd, (struct sockaddr *)&all, sizeof(all));
 }
 
 int group_steer(int listener, __u32 index)

@@ -23,9 +23,6 @@ int filter_attach_slow(int fd, const struct sock_filter *code, size_t count);
 /* The same between the lookup of a final ACK and the rest. */
 int filter_slow_final_acks(int fd);
 
-/* Someone who looks at each segment that is sent, and takes long to do so. */
-int watch_slowly(void);
-
 /* Has the group's listener of this index have the next connections. */
 int group_steer(int listener, __u32 index);
 

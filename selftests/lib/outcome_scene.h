@@ -23,6 +23,8 @@ struct scene {
 	struct events events;
 	struct tun tun;
 	int from, to;
+	int netns, elsewhere;	/* for who leaves it before the end */
+	const char *slab;	/* what memory is needed for */
 	__u64 from_cookie;
 	__u64 to_cookie;
 };
@@ -93,6 +95,56 @@ static inline void end_path(struct __test_metadata *_metadata,
 {
 	if (!strcmp(path->name, "ack"))
 		ASSERT_EQ(PEERS, peers_ack(scene->peers, PEERS));
+}
+
+/* In another namespace. The first listener has stopped, but may be there. */
+static inline void start_over(struct __test_metadata *_metadata,
+			      struct scene *scene,
+			      const struct addresses *addresses)
+{
+	events_close(&scene->events);
+	close(scene->from);
+	close(scene->to);
+	close(scene->tun.fd);
+	begin(_metadata, scene, addresses);
+}
+
+/* What's done to a scene before its first listener stops, or right after that. */
+typedef void (*step)(struct __test_metadata *_metadata, struct scene *scene,
+		     const struct path *path);
+
+static inline void another(struct __test_metadata *_metadata,
+			   struct scene *scene, const struct path *path)
+{
+	open_other(_metadata, scene, path->addresses);
+}
+
+/*
+ * From where the path begins to where it ends. A timer that runs before the final ACKs,
+ * or before what is done @after the first listener has stopped, is another path: it
+ * all begins again then.
+ */
+static inline void migrate(struct __test_metadata *_metadata,
+			   struct scene *scene, const struct path *path,
+			   step before, step after)
+{
+	bool in_time;
+
+	for (;;) {
+		if (before)
+			before(_metadata, scene, path);
+		stop(_metadata, scene);
+		if (after)
+			after(_metadata, scene, path);
+		end_path(_metadata, scene, path);
+		in_time = peers_in_time(scene->peers, PEERS);
+		if (in_time || !strcmp(path->name, "close") ||
+		    (!after && !strcmp(path->name, "timer")))
+			return;
+
+		start_over(_metadata, scene, path->addresses);
+		begin_path(_metadata, scene, path);
+	}
 }
 
 static inline const char *state_expected(const struct path *path, bool success)
