@@ -451,19 +451,28 @@ static int set_apart(int listener)
 			  sizeof(one));
 }
 
+/* The listener that's named differs in a setting, and one of them has it all. */
+static void expect_all_at(struct __test_metadata *_metadata,
+			  struct scene *scene, const char *match, int chosen,
+			  int other)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, match));
+	ASSERT_EQ(0, set_apart(scene->to));
+	ASSERT_EQ(0, close(scene->from));
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(chosen, CLIENTS));
+	EXPECT_EQ(PEERS, peers_complete(scene->peers, PEERS, chosen));
+	EXPECT_TRUE(listener_idle(other));
+	expect_counters(_metadata, CLIENTS + PEERS, 0);
+}
+
 TEST_F(bpf_run_sk_reuseport, overrules_a_preference)
 {
 	if (!netns_has_module())
 		SKIP(return, "the migration is mainline's");
 
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "1"));
-	ASSERT_EQ(0, set_apart(self->scene.to));
-	ASSERT_EQ(0, close(self->scene.from));
-
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
-	EXPECT_EQ(PEERS, peers_complete(self->scene.peers, PEERS, self->scene.to));
-	EXPECT_TRUE(listener_idle(self->scene.other));
-	expect_counters(_metadata, CLIENTS + PEERS, 0);
+	expect_all_at(_metadata, &self->scene, "1", self->scene.to,
+		      self->scene.other);
 }
 
 TEST_F(bpf_run_sk_reuseport, overrules_a_requirement)
@@ -471,14 +480,8 @@ TEST_F(bpf_run_sk_reuseport, overrules_a_requirement)
 	if (!netns_has_module())
 		SKIP(return, "the migration is mainline's");
 
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
-	ASSERT_EQ(0, set_apart(self->scene.to));
-	ASSERT_EQ(0, close(self->scene.from));
-
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
-	EXPECT_EQ(PEERS, peers_complete(self->scene.peers, PEERS, self->scene.to));
-	EXPECT_TRUE(listener_idle(self->scene.other));
-	expect_counters(_metadata, CLIENTS + PEERS, 0);
+	expect_all_at(_metadata, &self->scene, "2", self->scene.to,
+		      self->scene.other);
 }
 
 /* Where it has said nothing, there's nothing to overrule. */
@@ -492,14 +495,8 @@ TEST_F(bpf_run_sk_reuseport, leaves_a_requirement)
 	for (i = 0; i < CLIENTS + PEERS; i++)
 		self->scene.bpf->bss->questions[i].key = KEY_NOTHING;
 
-	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
-	ASSERT_EQ(0, set_apart(self->scene.to));
-	ASSERT_EQ(0, close(self->scene.from));
-
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.other, CLIENTS));
-	EXPECT_EQ(PEERS, peers_complete(self->scene.peers, PEERS, self->scene.other));
-	EXPECT_TRUE(listener_idle(self->scene.to));
-	expect_counters(_metadata, CLIENTS + PEERS, 0);
+	expect_all_at(_metadata, &self->scene, "2", self->scene.other,
+		      self->scene.to);
 }
 
 /* Programs that aren't asked: what they return isn't taken for SK_DROP. */

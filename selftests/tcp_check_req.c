@@ -30,53 +30,21 @@ FIXTURE_VARIANT(tcp_check_req) {
 	const char *syncookies;
 };
 
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv4_rst) {
-	.local = TUN_IPV4,
-	.flags = TH_RST,
-	.syncookies = "0",
-};
+#define VARIANTS(name, ...)						\
+	struct __test_metadata;						\
+	FIXTURE_VARIANT_ADD(tcp_check_req, name) {			\
+		.syncookies = "0",					\
+		__VA_ARGS__						\
+	};								\
+	FIXTURE_VARIANT_ADD(tcp_check_req, name ## _cookies) {		\
+		.syncookies = "1",					\
+		__VA_ARGS__						\
+	}
 
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv4_rst_cookies) {
-	.local = TUN_IPV4,
-	.flags = TH_RST,
-	.syncookies = "1",
-};
-
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv4_syn) {
-	.local = TUN_IPV4,
-	.flags = TH_SYN,
-	.syncookies = "0",
-};
-
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv4_syn_cookies) {
-	.local = TUN_IPV4,
-	.flags = TH_SYN,
-	.syncookies = "1",
-};
-
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv6_rst) {
-	.local = TUN_IPV6,
-	.flags = TH_RST,
-	.syncookies = "0",
-};
-
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv6_rst_cookies) {
-	.local = TUN_IPV6,
-	.flags = TH_RST,
-	.syncookies = "1",
-};
-
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv6_syn) {
-	.local = TUN_IPV6,
-	.flags = TH_SYN,
-	.syncookies = "0",
-};
-
-FIXTURE_VARIANT_ADD(tcp_check_req, ipv6_syn_cookies) {
-	.local = TUN_IPV6,
-	.flags = TH_SYN,
-	.syncookies = "1",
-};
+VARIANTS(ipv4_rst, .local = TUN_IPV4, .flags = TH_RST);
+VARIANTS(ipv4_syn, .local = TUN_IPV4, .flags = TH_SYN);
+VARIANTS(ipv6_rst, .local = TUN_IPV6, .flags = TH_RST);
+VARIANTS(ipv6_syn, .local = TUN_IPV6, .flags = TH_SYN);
 
 FIXTURE_SETUP(tcp_check_req)
 {
