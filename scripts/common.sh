@@ -23,10 +23,30 @@ die() {
 	exit 1
 }
 
-# need TOOL [PACKAGE]: fails with one line when TOOL isn't there.
+# need TOOL[=PACKAGE]...: has apt install those tools that aren't there. Who isn't
+# root is told how to, in one line.
 need() {
-	command -v "$1" >/dev/null ||
-		die "$1 is missing; install ${2:-$1}"
+	local tool absent=()
+
+	for tool; do
+		command -v "${tool%=*}" >/dev/null || absent+=("${tool#*=}")
+	done
+	[ ${#absent[@]} -gt 0 ] || return 0
+
+	command -v apt-get >/dev/null ||
+		die "this host has no apt; Debian 12 or 13 is needed (also in a container)"
+	[ "$(id -u)" = 0 ] ||
+		die "something is missing: sudo apt-get install --no-install-recommends ${absent[*]}"
+	(
+		locked packages
+		say "installing ${absent[*]}"
+		logged packages install "${absent[@]}"
+	)
+}
+
+install() {
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 # room DIR MIB: fails with one line when DIR's file system has less left.
