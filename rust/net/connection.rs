@@ -133,11 +133,7 @@ impl Connection<'_> {
             return to.is_mptcp() && !self.ulp().is_null();
         }
 
-        let ulp = if to.is_mptcp() {
-            ptr::null()
-        } else {
-            to.ulp()
-        };
+        let ulp = if to.is_mptcp() { ptr::null() } else { to.ulp() };
 
         // SAFETY: Both are valid by the type invariants.
         self.ulp() == ulp && unsafe { bindings::sk_data_ready_fits(self.as_raw(), to.as_raw()) }

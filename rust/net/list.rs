@@ -224,7 +224,11 @@ mod tests {
     }
 
     /// Whether the list is made up of these, in this order.
-    fn holds(mut list: RequestList<'_>, requests: &[bindings::request_sock], order: &[usize]) -> bool {
+    fn holds(
+        mut list: RequestList<'_>,
+        requests: &[bindings::request_sock],
+        order: &[usize],
+    ) -> bool {
         let len = list.len() as usize == order.len();
 
         len && order.iter().all(|&i| {

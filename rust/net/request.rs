@@ -136,7 +136,12 @@ impl<'a> ExpiringRequest<'a> {
     /// the request is no longer hashed, nor charged to its own listener. It fails
     /// when memory is short, when the SYN+ACK can't be sent, or when another CPU
     /// has removed the request from ehash first. Softirq.
-    pub(crate) fn replace(self, listener: &ListenerRef, resend: bool, _rcu: &rcu::Guard) -> Outcome {
+    pub(crate) fn replace(
+        self,
+        listener: &ListenerRef,
+        resend: bool,
+        _rcu: &rcu::Guard,
+    ) -> Outcome {
         let req = self.0.as_raw();
         let queue = listener.accept_queue().as_raw();
         let to = listener.clone();
