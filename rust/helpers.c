@@ -47,9 +47,9 @@ __rust_helper unsigned char rust_helper_sk_state_load(const struct sock *sk)
 	return inet_sk_state_load(sk);
 }
 
-/* Whether its last file descriptor is closed, and the socket is about to be: a
- * hint, as no lock keeps anything where it is. Sockets and files are freed a
- * grace period later, or stay files.
+/* Whether its last file descriptor is closed, so that the socket will be, too. It's
+ * a hint, since nothing is locked. Sockets are freed a grace period later; so are
+ * files, or their memory stays a file's.
  */
 static bool listener_is_closing(const struct sock *sk)
 {
@@ -200,7 +200,7 @@ __rust_helper bool rust_helper_sk_shares_cgroup(struct sock *a, struct sock *b)
 #endif
 }
 
-/* Who reads the cgroup of a socket without its lock does so under RCU. */
+/* Readers of a socket's cgroup that don't lock the socket are under RCU. */
 void rust_helper_sk_enter_cgroup(struct sock *child, struct sock *sk)
 {
 #ifdef CONFIG_SOCK_CGROUP_DATA
@@ -453,7 +453,7 @@ __rust_helper bool rust_helper_child_ao_keys(const struct sock *child,
 #endif
 }
 
-/* Whether segments without a signature are dropped, whoever they come from. */
+/* Whether segments without a signature are dropped from every peer. */
 __rust_helper bool rust_helper_ao_required(const struct sock *sk)
 {
 #ifdef CONFIG_TCP_AO

@@ -34,7 +34,7 @@ struct tcp_ulp_ops;
 #define __rust_helper
 #endif
 
-/* Who a listener is for. */
+/* What listeners must have in common. */
 struct listener_identity {
 	u32 uid;
 	int bound_dev_if;
@@ -42,7 +42,7 @@ struct listener_identity {
 	bool v6only;
 };
 
-/* What else it is like at a moment. */
+/* The state of a listener at one moment. */
 struct listener_status {
 	u32 ack_backlog;
 	u32 max_ack_backlog;

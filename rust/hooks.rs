@@ -3,7 +3,7 @@
 //! The hooks through which the kernel asks for a migration.
 //!
 //! C header: `include/net/tcp_migrate.h`, which says what each op is called
-//! with. What follows is the boundary: pointers come in, safe types go on.
+//! with. Here, pointers from C become safe types.
 
 use crate::{
     bindings,
@@ -35,21 +35,21 @@ use kernel::{
 /// What decides and carries out migrations.
 #[vtable]
 pub(crate) trait Operations: 'static {
-    /// `listener` leaves the listening section of its group, which has a program
-    /// or none. Whether its requests will need the group. Called with
-    /// `reuseport_lock` held.
+    /// Whether to keep `listener`, which leaves the listening section of its group,
+    /// in the closed section, from where its requests find the group. `program` is
+    /// the group's. Called with `reuseport_lock` held.
     fn keep_closed(_listener: &Listener, _program: Option<&Program>) -> bool {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// `former` has stopped; takes what it can from its accept queue. Called
+    /// Moves what it can from the accept queue of `former`, which has stopped. Called
     /// in process context with the socket locked; may sleep, unless a BPF
     /// iterator is the caller.
     fn listen_stop(_former: Stopping<'_>) {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// A live listener for `req`, which was found to belong to `former`. Programs
+    /// A live listener for `req`, whose own listener `former` has stopped. Programs
     /// are shown `packet`. Called in softirq.
     fn select(
         _former: &Listener,
@@ -60,8 +60,8 @@ pub(crate) trait Operations: 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// Queues `child` on the listener that was selected for it or is its own, or
-    /// on another. Called in softirq, with the child locked.
+    /// Queues `child` on the listener that was found for it, or on another if that
+    /// has stopped. Whether it's queued. Called in softirq, with the child locked.
     fn complete(_child: NewChild<'_>, _rcu: &rcu::Guard) -> bool {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }

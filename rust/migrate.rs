@@ -57,7 +57,7 @@ pub(crate) struct Migration {
 }
 
 impl Migration {
-    /// What migrates needs the counters, and the settings that say how.
+    /// Owns the counters and the sysctls, which migrations need.
     pub(crate) fn new(stats: stats::Registration, sysctl: sysctl::Registration) -> Self {
         Self {
             _stats: stats,
@@ -118,7 +118,7 @@ fn wanted(sysctls: &Sysctls, program: Option<&Program>) -> bool {
     sysctls.migrate_req() || program.is_some_and(Program::migrates)
 }
 
-/// Among whom to choose, for the connections of a listener that has stopped.
+/// What there is to choose from for the connections of a listener that has stopped.
 struct Choice<'a> {
     group: Group<'a>,
     /// The program that is asked first.
@@ -127,8 +127,8 @@ struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// The choice there is in a group if the connections of its former listener are
-    /// to be migrated, or why they aren't.
+    /// The choice in a group, if the connections of its former listener are to be
+    /// migrated; or why they aren't.
     #[inline]
     fn new(group: Group<'a>) -> Result<Self, Outcome> {
         let program = group.migrate_program();
@@ -145,9 +145,8 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Chooses a live listener for a connection: the one that the program says,
-    /// where there's one. The program isn't asked when the group has no listener
-    /// left.
+    /// Chooses a live listener for a connection. A program is asked first, unless
+    /// the group has no listener left.
     #[inline(always)]
     fn choose(
         &self,

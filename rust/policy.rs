@@ -26,7 +26,7 @@ pub(crate) use self::{
     shortlist::Shortlist,
 };
 
-/// What the settings of listeners are to a migration.
+/// How much it counts that two listeners have the same settings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
     /// Any listener will do.

@@ -18,8 +18,8 @@ const PLACES: usize = 16;
 /// Batches by the listener they are for, and by the keys that these were
 /// chosen by.
 ///
-/// There is one batch for a listener, so that the connections that it gets stay
-/// in order, but for those of Fast Open, which go on their own.
+/// There is one batch for a listener, so that its connections stay in order. Those of
+/// Fast Open are sent on their own.
 ///
 /// # Invariants
 ///
@@ -39,8 +39,7 @@ impl<'q> Batches<'q> {
         }
     }
 
-    /// The batch for the listener that was chosen by `key`, unless it's as
-    /// large as that has room.
+    /// The batch for the listener that was chosen by `key`, unless it's full.
     pub(super) fn get(&mut self, key: u32) -> Option<&mut Batch<'q>> {
         let place = match self.keys[key as usize % PLACES] {
             Some((k, place)) if k == key => usize::from(place),
@@ -50,8 +49,8 @@ impl<'q> Batches<'q> {
         self.places[place].as_mut().filter(|batch| !batch.is_full())
     }
 
-    /// Whether there was a batch for `to` that was as large as that had room, and
-    /// has been sent. What comes next goes elsewhere, if it can.
+    /// Sends the batch for `to` if it's full, so that the next connection goes
+    /// elsewhere if it can. Whether it was.
     pub(super) fn send_full(&mut self, to: &Listener, queue: &mut TakenQueue<'q>) -> bool {
         let place = self
             .place_of(to)
@@ -63,8 +62,8 @@ impl<'q> Batches<'q> {
         place.is_some()
     }
 
-    /// The batch for a listener that was chosen by `key`. Another one may be sent
-    /// for it.
+    /// The batch for a listener that was chosen by `key`. Another batch may be sent to
+    /// make place for it.
     pub(super) fn insert<'a>(
         &'a mut self,
         key: u32,

@@ -3,10 +3,10 @@
 //! The accept queue of a listener that stops; what stands in for the loop of
 //! `inet_csk_listen_stop()`.
 //!
-//! The queue is taken in one go. Its requests are unhashed and without a timer,
-//! so they are not cloned but told whose they are, gathered by listener, and
-//! appended to each listener's queue at once. Nothing is allocated, so nothing
-//! is lost for want of memory.
+//! The queue is taken in one go. Its requests are unhashed, and their timers are
+//! deleted. So they are given other listeners in place, gathered by listener, and
+//! appended to each listener's queue at once. Memory is only needed for a request
+//! that somebody else holds, which is cloned.
 
 use super::{
     batches::Batches,
@@ -33,10 +33,10 @@ use kernel::sync::rcu;
 /// How many requests are moved in one RCU read section.
 const CHUNK: u32 = 4096;
 
-/// The same where each is looked at for itself.
+/// The same where each is placed by itself.
 const FEW: u32 = 16;
 
-/// Up to how many are placed one by one, as sharing out costs more.
+/// Up to so many are placed one by one, as it takes longer to share them out.
 const SINGLE: u32 = 4;
 
 /// What has become of a part of a queue.
@@ -45,7 +45,7 @@ enum Moved {
     Some,
     /// All that is left has this outcome.
     None(Outcome),
-    /// Nobody expects the listener's connections to be migrated.
+    /// The listener has no group, and nobody expects its connections to be migrated.
     Unwanted,
 }
 
@@ -107,7 +107,7 @@ fn move_chunk<'q>(
     }
 }
 
-/// Where what one connection may do says nothing about another.
+/// Where a listener that may have one connection may not have another.
 fn move_one_by_one(
     choice: &Choice<'_>,
     queue: &mut TakenQueue<'_>,
@@ -129,7 +129,7 @@ fn move_one_by_one(
     }
 }
 
-/// Where any connection may go where another may: listeners end level.
+/// Where all connections may go to the same listeners, whose queues end equally full.
 fn move_in_shares(
     choice: &Choice<'_>,
     queue: &mut TakenQueue<'_>,
@@ -149,8 +149,8 @@ fn move_in_shares(
     Ok(())
 }
 
-/// Where all connections that a listener was selected for by the same key may
-/// go to it.
+/// Where all connections may go to the same listeners, and those with the same key go
+/// to the same one.
 fn move_by_hash<'q>(
     choice: &Choice<'_>,
     queue: &mut TakenQueue<'q>,

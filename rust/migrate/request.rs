@@ -41,12 +41,12 @@ pub(super) fn select(
 }
 
 /// Queues `child` on the listener that [`select`] chose at the final ACK, or on
-/// which it was to be queued. When that has stopped since, on another listener of
-/// the group of the child's former one. False when none is left.
+/// which it was to be queued. If that has stopped since, on another listener of
+/// the group of the child's former one. False if none is left.
 ///
 /// Mainline's `inet_csk_complete_hashdance()` clones the request, and resets the
-/// child when the listener has stopped; but the request is unhashed and its timer
-/// is gone, so that it can be told whose it is, as often as need be.
+/// child if the listener has stopped. But the request is unhashed, and its timer is
+/// deleted: it can be given another listener in place, as often as needed.
 #[inline]
 pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
     let (former, found) = (child.former(), child.found());
@@ -71,17 +71,17 @@ pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
         };
 
         result = child.queue_on(&to);
-        // The kernel tells the listener it knows when the child is in
-        // TCP_ESTABLISHED; another one is for us to tell.
+        // The kernel tells the listener that it found when the child is in
+        // TCP_ESTABLISHED. It doesn't know of another one.
         if result.is_ok() && !ptr::eq(&*to, found) {
             to.data_ready(1);
         }
     }
 }
 
-/// `listener`, which [`select`] chose for `req` at the final ACK, could not make a
-/// child. Where another CPU has taken the request out of ehash meanwhile, its child is
-/// for that one to count.
+/// Counts that `listener`, which [`select`] chose for `req` at the final ACK, could not
+/// make a child. If another CPU has taken the request out of ehash meanwhile, that CPU
+/// counts what has become of it.
 pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
     if !req.is_hashed() {
         return;
@@ -102,9 +102,8 @@ pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
     );
 }
 
-/// Has a clone of `req`, which belongs to `listener`, take its place in ehash,
-/// unless it has expired; what stands in for the second half of
-/// `reqsk_timer_handler()`.
+/// Replaces `req` in ehash by a clone that belongs to `listener`, unless it has
+/// expired. Stands in for the second half of `reqsk_timer_handler()`.
 pub(super) fn timer(
     listener: &ListenerRef,
     req: ExpiringRequest<'_>,
@@ -128,8 +127,8 @@ pub(super) fn timer(
     }
 }
 
-/// A connection of `former` isn't that of another listener. Where one was selected
-/// already, that's `to`.
+/// Counts that a connection of `former` hasn't gone to another listener. If one was
+/// selected for it, that's `to`.
 fn failed(
     path: Path,
     why: Outcome,

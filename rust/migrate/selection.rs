@@ -20,12 +20,12 @@ use crate::{
     },
 };
 
-/// What a listener has to have.
+/// What is wanted of a listener.
 struct Wanted<'a> {
     identity: Identity,
-    /// The connection that it must be able to have, if one may be particular.
+    /// The connection, if a listener of that identity may be unable to have it.
     connection: Option<Connection<'a>>,
-    /// The CPU that it had better be meant for.
+    /// The CPU that it should be meant for, where the group has `SO_INCOMING_CPU`.
     cpu: Option<i32>,
 }
 
@@ -80,9 +80,9 @@ impl<'a> Choice<'a> {
         })
     }
 
-    /// Shares out `n` connections of a group that isn't mixed, one of which has this
-    /// hash, among live listeners, or says why none may have them. What those would
-    /// get that have lost their last reference meanwhile is left out.
+    /// Shares out `n` connections, one of which has this hash, among live listeners of
+    /// a group that isn't mixed, or says why none may have them. Listeners that have
+    /// lost their last reference meanwhile are left out, with what they would get.
     pub(super) fn share(
         &self,
         hash: u32,

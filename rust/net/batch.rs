@@ -32,7 +32,7 @@ use kernel::sync::rcu;
 pub(crate) struct Batch<'q> {
     to: ListenerRef,
     list: RequestList<'q>,
-    /// How many its listener had room for, if that counts.
+    /// How many its listener had room for, where that counts.
     room: Option<u32>,
     /// Whether the listener is in another cgroup than the former one.
     other_cgroup: bool,
@@ -79,9 +79,10 @@ impl<'q> Batch<'q> {
     }
 }
 
-/// Queues `list` on `to`, as far as that has `room`, if that counts, with one lock and
-/// one change of its reference count. Each request owns a reference on `to` then, and
-/// has left the one on `former` to the caller, who tells the listener.
+/// Queues `list` on `to`: all of it, or where `room` counts, what fits. That takes the
+/// lock once and changes the reference count once. Each request that is queued owns a
+/// reference on `to` then, and its reference on `former` is the caller's. It's also the
+/// caller who tells the application.
 ///
 /// # Safety
 ///
@@ -174,8 +175,8 @@ impl<'q> TakenQueue<'q> {
         let left = queue.lock().swap(RequestList::new());
 
         // INVARIANT: What is queued on a listener names it and owns a reference,
-        // or was made from a SYN cookie. Where a Fast Open request was queued, that
-        // it was admitted was seen under the lock.
+        // or was made from a SYN cookie. If there's a Fast Open request, the lock
+        // has shown that the listener admits or has admitted them.
         Self {
             former,
             left,
@@ -215,8 +216,8 @@ impl<'q> TakenQueue<'q> {
         }
     }
 
-    /// The next request, or where somebody else holds that, a clone of it. One that can't
-    /// be cloned is left to its former listener.
+    /// The next request, or a clone of it if somebody else holds it. A request that
+    /// can't be cloned is left to its former listener.
     pub(crate) fn pop(&mut self, rcu: &rcu::Guard) -> Option<OwnedRequest<'q>> {
         loop {
             let req = self.left.pop()?;
@@ -244,7 +245,7 @@ impl<'q> TakenQueue<'q> {
         self.kept.push(req);
     }
 
-    /// Leaves all the rest to it.
+    /// Leaves all the rest to the former listener.
     pub(crate) fn keep_rest(&mut self, why: Outcome) {
         let connections = self.left.connections().map(|connection| (connection, why));
 
@@ -254,9 +255,8 @@ impl<'q> TakenQueue<'q> {
             .append(mem::replace(&mut self.left, RequestList::new()));
     }
 
-    /// Adds a request, as [`TakenQueue::pop`] has returned it, to a batch, or keeps it
-    /// where a process owns its Fast Open child; one that can be locked is sent at once,
-    /// and on its own.
+    /// Adds a request from [`TakenQueue::pop`] to a batch. One of Fast Open is sent at
+    /// once and on its own, or kept if a process owns its child.
     pub(crate) fn add(&mut self, batch: &mut Batch<'q>, req: OwnedRequest<'q>) {
         if req.is_fast_open() {
             self.send_fast_open(&batch.to, req);
@@ -295,9 +295,9 @@ impl<'q> TakenQueue<'q> {
                 return false;
             }
             let _owned = req.own(former);
-            // SAFETY: As in `Batch::push`, and passed above; none is a Fast Open
-            // request, by the type invariant. Where listen() has miscounted them,
-            // one may be, whose charge stays where it was.
+            // SAFETY: As in `Batch::push`; `about_to_be_named` was called above. By the
+            // type invariant, none is a Fast Open request. If listen() has miscounted
+            // them, one may be; its charge stays where it was.
             unsafe { req.name(to) };
             true
         });

@@ -72,8 +72,8 @@ impl Connection<'_> {
         self.device_fits(to) && self.protocol_fits(to)
     }
 
-    /// A listener that is bound to a device has no connections of others,
-    /// whatever the listener was bound to that it was made by.
+    /// A listener that is bound to a device may only have connections of that
+    /// device, whatever the listener that made them was bound to.
     fn device_fits(&self, to: &Listener) -> bool {
         let (device, bound) = (self.device(), to.device());
 
@@ -99,7 +99,7 @@ impl Connection<'_> {
         }
     }
 
-    /// What the connection speaks on top of TCP is expected by who accepts it, or isn't.
+    /// Whether the application of `to` expects what the connection speaks on top of TCP.
     fn protocol_fits(&self, to: &Listener) -> bool {
         if self.is_request() {
             self.request_fits(to)
@@ -109,8 +109,8 @@ impl Connection<'_> {
     }
 
     /// The child of a request has the protocol of the listener that makes it. A peer
-    /// that has been offered MPTCP falls back to TCP where it sees none, unless it
-    /// joins a connection. One that has been offered SMC goes on with it.
+    /// that has been offered MPTCP falls back to TCP when it sees none, unless it
+    /// joins a connection. A peer that has been offered SMC goes on with that.
     fn request_fits(&self, to: &Listener) -> bool {
         // SAFETY: Valid by the type invariant, and a request.
         let (join, smc) = unsafe {
@@ -123,11 +123,11 @@ impl Connection<'_> {
         (!join || to.is_mptcp()) && (!smc || to.is_smc())
     }
 
-    /// MPTCP knows what to do with connections of TCP alone, and so does SMC.
+    /// Listeners of MPTCP and of SMC can have connections of TCP.
     ///
-    /// A child that seems to be of MPTCP without that protocol was copied from a
-    /// listener that was being destroyed, whose connection it would be taken for. One
-    /// that has inherited a callback of its listener's would call that.
+    /// A child that is marked as one of MPTCP but has no protocol on top was copied from
+    /// a listener that was being destroyed. It would be taken for a connection of that
+    /// listener. A child that has inherited a callback would call it.
     fn child_fits(&self, to: &Listener) -> bool {
         if self.is_mptcp() {
             return to.is_mptcp() && !self.ulp().is_null();
@@ -145,7 +145,7 @@ impl Connection<'_> {
         unsafe { bindings::sk_ulp_ops(self.as_raw()) }
     }
 
-    /// Has a child, which nobody has accepted yet, be in the cgroup of `listener`. A
+    /// Moves a child, which nobody has accepted yet, to the cgroup of `listener`. A
     /// connection of MPTCP stays in its own: there's more to it than this child.
     ///
     /// Nobody else may do so at the same time: the child is on a list of the caller's.
@@ -171,8 +171,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Whether a listener of the same identity as `former`, which it looks for
-    /// another one in place of, may be unable to have it.
+    /// Whether a listener of the same identity as `former` may be unable to have it.
     pub(crate) fn is_particular(&self, former: &Listener) -> bool {
         former.device() != 0
             || former.has_callbacks()

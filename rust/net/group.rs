@@ -102,11 +102,11 @@ impl<'a> Group<'a> {
         unsafe { bindings::reuseport_has_incoming_cpu(self.reuse.as_ptr()) }
     }
 
-    /// Whether a listener that may have one child of the former need not be one
-    /// that may have another: the former is of MPTCP, which some children have
-    /// fallen back from, or of another protocol with callbacks, which some may have
-    /// been made before; or it's bound to a device, which it may not have been always;
-    /// or one of the listeners has or had keys.
+    /// Whether a listener that may have one child of the former may be unable to have
+    /// another: the former is of MPTCP, and some of its children have fallen back; it has
+    /// callbacks of another protocol, and some children were made before it had them;
+    /// it's bound to a device, and some were made before it was; or one of the listeners
+    /// has or had keys.
     pub(crate) fn is_mixed(&self) -> bool {
         self.former.has_callbacks()
             || self.former.device() != 0
@@ -117,8 +117,8 @@ impl<'a> Group<'a> {
         self.former.has_keys() || self.round(|_| 0).any(Listener::has_keys)
     }
 
-    /// The listeners of the group, those that have stopped not counted: of `n`, from
-    /// the `first(n)`th on and round the group.
+    /// The `n` listeners of the group, without those that have stopped: from the
+    /// `first(n)`th on and round the group.
     pub(crate) fn round(
         &self,
         first: impl FnOnce(u16) -> u16,
@@ -137,8 +137,8 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Whether a listener has the settings of the former, as far as that has them
-    /// yet.
+    /// Whether a listener has the settings of the former, as far as that still has
+    /// them.
     pub(crate) fn settings_match(&self, listener: &Listener) -> bool {
         self.former
             .settings_equal(listener, !self.is_stopping, self.rcu)

@@ -40,10 +40,9 @@ impl Listener {
 }
 
 impl Connection<'_> {
-    /// Whether `to` may have the connection, as far as it's authenticated: with
-    /// the keys that `to` has for the peer, too, or with none and by nobody
-    /// demanded. A child has keys of its own; a request has been using those of
-    /// `former`.
+    /// Whether `to` may have the connection by its keys: `to` has the same for the
+    /// peer, or there are none and `to` demands none. A child has keys of its own; a
+    /// request has been using those of `former`.
     pub(super) fn keys_match(&self, former: &Listener, to: &Listener, rcu: &rcu::Guard) -> bool {
         !in_use() || (self.md5_matches(former, to, rcu) && self.ao_matches(former, to, rcu))
     }

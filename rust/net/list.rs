@@ -22,7 +22,7 @@ use core::{
 };
 use kernel::macros::kunit_tests;
 
-/// A list of requests that is in nobody's queue.
+/// A list of requests that isn't in any queue.
 ///
 /// Leaks what is left on it when it's dropped: the requests belong on a queue,
 /// and every user of the list puts them on one.

@@ -44,7 +44,7 @@ pub(crate) struct Identity {
     v6only: bool,
 }
 
-/// What a listener is like at a moment.
+/// The state of a listener at one moment.
 pub(crate) struct Status {
     /// Whether it's in `TCP_LISTEN`.
     pub(crate) is_listening: bool,
@@ -88,9 +88,9 @@ impl Listener {
         self.identity() == former.identity()
     }
 
-    /// What listeners of a group had in common at bind(), and may have changed
-    /// since: the owner and the device as they like, the rest by no longer being
-    /// a listener.
+    /// What listeners of a group had in common at bind(). Since then an application
+    /// may have changed the owner and the device, and the rest of a socket that isn't
+    /// a listener any more.
     #[inline]
     pub(crate) fn identity(&self) -> Identity {
         let mut identity = bindings::listener_identity::default();
@@ -157,9 +157,9 @@ impl Listener {
         alive.then(|| ListenerRef(NonNull::from(self)))
     }
 
-    /// Whether the socket is in `TCP_LISTEN` now. It stays so only under the
-    /// lock of its accept queue, and there only as long as it takes
-    /// `inet_csk_listen_stop()` to ask for that lock.
+    /// Whether the socket is in `TCP_LISTEN` now. That may change at any time. But as
+    /// long as the lock of its accept queue under which this was seen is held,
+    /// `inet_csk_listen_stop()` can't have taken it.
     pub(crate) fn is_listening(&self) -> bool {
         // SAFETY: Valid by the type invariant.
         unsafe { u32::from(bindings::sk_state_load(self.as_raw())) == bindings::TCP_LISTEN }
@@ -183,16 +183,16 @@ impl Listener {
     /// The socket's network namespace.
     pub(crate) fn namespace(&self) -> &Namespace {
         // SAFETY: A socket has a reference on its namespace until it is destroyed. Some
-        // of the kernel's own have none, but no group, and nobody asks for theirs. There
-        // is a listener only while hooks are registered, by the type invariant.
+        // of the kernel's own have none, but those are in no group, and this isn't called
+        // for them. Hooks are registered, by the type invariant.
         unsafe { Namespace::from_raw(bindings::sock_net(self.as_raw())) }
     }
 
-    /// Has to come before requests are told that they belong to this listener.
+    /// Must be called before requests name this listener.
     pub(super) fn about_to_be_named(&self) {
-        // Pairs with the address dependency of who reads the listener from a
-        // request: it may have joined its group only just now, on another CPU,
-        // so that a write barrier wouldn't do.
+        // Pairs with the address dependency of a CPU that reads the listener from a
+        // request. Another CPU may have had the listener join its group just now, so
+        // that a write barrier isn't enough.
         smp_mb(barrier::Full);
     }
 
@@ -234,11 +234,9 @@ impl Listener {
         }
     }
 
-    /// Puts `n` references, the last one perhaps: the socket is freed a grace period
-    /// later, as all are that have ever listened (`SOCK_RCU_FREE`). Who reads a
-    /// listener from a request under RCU, which has been given to another one since,
-    /// can look at it till then, and takes a reference only while there is one.
-    /// Any context.
+    /// Puts `n` references, perhaps the last one. The socket is then freed a grace
+    /// period later, as all that have ever listened are (`SOCK_RCU_FREE`). Until then a
+    /// CPU may look at it that has read it from a request under RCU. Any context.
     ///
     /// # Safety
     ///

@@ -102,8 +102,8 @@ impl Program {
     }
 }
 
-/// What a program looks at: the segment that has arrived, or where there's none,
-/// a packet without data, which is allocated when a program is asked first.
+/// What a program looks at: the segment that has arrived or, if there's none, a
+/// packet without data. That is allocated when a program is first asked.
 ///
 /// # Invariants
 ///

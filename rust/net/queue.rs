@@ -91,9 +91,8 @@ impl<'a> AcceptQueue<'a> {
     }
 
     /// Whether there may be Fast Open requests: it admits some, or is charged for
-    /// some. The number that it's charged for isn't enough: `listen()` sets it to
-    /// 0, and what was accepted before and completes its handshake later is
-    /// subtracted all the same.
+    /// some. The charge alone doesn't tell: `listen()` sets it to 0, and requests
+    /// that were accepted before are subtracted when they complete their handshake.
     pub(super) fn may_have_fast_open(&self) -> bool {
         // SAFETY: A listener's queue is valid, by the type invariants. Others may
         // change both.

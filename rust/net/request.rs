@@ -127,9 +127,9 @@ impl<'a> ExpiringRequest<'a> {
         self.0
     }
 
-    /// Has a clone of this request, charged to `listener`, take its place in
-    /// ehash, with the next timeout, when its SYN+ACK has been sent again if
-    /// `resend`; what mainline's `reqsk_timer_handler()` does.
+    /// Replaces this request in ehash by a clone that is charged to `listener`, with
+    /// the next timeout, after its SYN+ACK has been sent again if `resend`. Mainline's
+    /// `reqsk_timer_handler()` does the same.
     ///
     /// A request in ehash can't be given to another listener as it is: other
     /// CPUs charge and uncharge the listener that they read from it. On success
@@ -155,8 +155,8 @@ impl<'a> ExpiringRequest<'a> {
 
         // SAFETY: The new one is nobody else's until it's hashed: lookups that still
         // find its memory see a reference count of 0 first, and another key
-        // afterwards. The references of 3 are ehash's, the timer's and this
-        // function's; they are set before the timer can run.
+        // afterwards. The 3 references are ehash's, the timer's and this
+        // function's. They are set before the timer can run.
         unsafe {
             bindings::reqsk_refcnt_set(nreq, 3);
             bindings::reqsk_clone_setup(nreq);
@@ -166,26 +166,26 @@ impl<'a> ExpiringRequest<'a> {
         let mut unarmed = true;
 
         // SAFETY: As above. Both are valid and have the same hash, and the new
-        // one isn't hashed. The timer is armed before it is: who finds it there
-        // deletes its timer, and puts that reference.
+        // one isn't hashed. The timer is armed before it is: a CPU that finds it
+        // there deletes its timer, and puts the timer's reference.
         let outcome = unsafe {
             if !bindings::reqsk_timer_rearm(listener.as_raw(), nreq, resend) {
                 Outcome::Unanswered
             } else if bindings::inet_ehash_insert(nreq.cast(), req.cast(), ptr::null_mut()) {
                 Outcome::Migrated
             } else {
-                // A lookup that came by its memory may have found it as well.
+                // A lookup that still finds its memory may have deleted it first.
                 unarmed = bindings::reqsk_timer_delete(nreq);
                 Outcome::LostRace
             }
         };
 
-        // SAFETY: The new request is referenced by this function. Where it is
-        // hashed, the old one no longer is, so that nobody else uncharges it,
-        // and it owned what both point to; otherwise the old one still does, or
-        // its child. The timer is pinned to this CPU, which is in a timer, so
-        // that it hasn't run, and its reference is put here if it was deleted
-        // here or not armed; what would have been ehash's is put in any case.
+        // SAFETY: The new request is referenced by this function. If it's hashed,
+        // the old one isn't any more: nobody else uncharges that, and what both
+        // point to is the new one's. Otherwise it's still the old one's, or its
+        // child's. The timer is pinned to this CPU, which is in a timer, so that
+        // it hasn't run. Its reference is put here if it was deleted here, or not
+        // armed. The reference that would have been ehash's is put in any case.
         unsafe {
             if outcome.is_success() {
                 let former = *rsk_listener(req);
@@ -207,8 +207,8 @@ impl<'a> ExpiringRequest<'a> {
     }
 }
 
-/// A request with its child, in an accept queue or between two: it is unhashed and
-/// has no timer any more.
+/// A request with its child, in an accept queue or between two. It's unhashed, and its
+/// timer is deleted.
 ///
 /// # Invariants
 ///
@@ -248,8 +248,8 @@ impl QueuedRequest {
     }
 
     /// Whether anybody but the queue holds the request: a SYN+ACK that is on its way,
-    /// or who has found it in ehash. Who comes later has looked there before the
-    /// request left it, in an RCU read section.
+    /// or a CPU that has found it in ehash. A CPU that takes a reference later has looked
+    /// there before the request left it, and is in an RCU read section.
     #[inline]
     pub(super) fn is_held(&self) -> bool {
         // SAFETY: Valid by the type invariant; the offset is the field's.
@@ -257,8 +257,8 @@ impl QueuedRequest {
             Atomic::<i32>::from_ptr(self.as_raw().byte_add(bindings::SKC_REFCNT_OFFSET).cast())
         };
 
-        // Pairs with refcount_dec_and_test() in reqsk_put(): who has let go of the
-        // request has read its listener.
+        // Pairs with refcount_dec_and_test() in reqsk_put(): a holder that has put its
+        // reference has read the listener before.
         refcnt.load(Acquire) != 1
     }
 
@@ -272,8 +272,8 @@ impl QueuedRequest {
         unsafe { bindings::child_trylock_bh(child) }.then_some(ChildGuard(child))
     }
 
-    /// Gives a request that was made from a SYN cookie, which names no listener,
-    /// the one it is queued on, with a reference. False if that has none left.
+    /// Has a request that was made from a SYN cookie, and names no listener, name the
+    /// one that it is queued on, with a reference. False if that has lost its last one.
     #[inline]
     pub(super) fn own(&self, listener: &Listener) -> bool {
         // SAFETY: Valid by the type invariant.
@@ -290,7 +290,7 @@ impl QueuedRequest {
         true
     }
 
-    /// Stores the listener. Readers under RCU may see the former one or this.
+    /// Stores the listener. Readers under RCU may see the former one or this one.
     ///
     /// # Safety
     ///
@@ -307,8 +307,8 @@ impl QueuedRequest {
     ///
     /// # Safety
     ///
-    /// As for [`QueuedRequest::name`], but for the last of it. The child of a Fast Open
-    /// request must be locked.
+    /// As for [`QueuedRequest::name`], except that this calls `about_to_be_named`. The
+    /// child of a Fast Open request must be locked.
     pub(super) unsafe fn set_listener(&self, listener: &Listener) {
         if self.is_fast_open() {
             let req = self.as_raw();
@@ -343,14 +343,14 @@ impl QueuedRequest {
     }
 }
 
-/// A queue's reference on a request, which was taken from the queue of the listener
-/// that `'q` stands for.
+/// A queue's reference on a request. The queue is that of the listener that `'q` stands
+/// for.
 ///
 /// # Invariants
 ///
-/// Owns the reference and, unless the request names none, the request's reference on
-/// the listener that it was queued on last, which it names but while it is in a
-/// `Batch`.
+/// Owns the reference and, unless the request names no listener, the request's reference
+/// on the listener that it was queued on last. The request names that one, except while
+/// it's in a `Batch`.
 pub(crate) struct OwnedRequest<'q> {
     req: NonNull<bindings::request_sock>,
     _queue: Brand<'q>,
@@ -375,9 +375,9 @@ impl OwnedRequest<'_> {
         self.req
     }
 
-    /// A request that nobody else holds: this one, or in its place a clone, which names
-    /// `listener` as well. This one is left to those who hold it then, with its listener:
-    /// they need not be in an RCU read section. None of Fast Open is held by others.
+    /// A request that nobody else holds: this one, or a clone that takes its place and
+    /// names `listener` as well. In that case this one is left to its holders, with its
+    /// listener, as they need not be in an RCU read section. One of Fast Open isn't cloned.
     ///
     /// Fails when memory is short. Any context.
     ///
@@ -415,7 +415,7 @@ impl Deref for OwnedRequest<'_> {
     }
 }
 
-/// A clone of a request, until one of the two is gone.
+/// A clone of a request, until one of the two is given up.
 ///
 /// # Invariants
 ///
@@ -509,8 +509,8 @@ pub(crate) struct NewChild<'a> {
 }
 
 impl<'a> NewChild<'a> {
-    /// Wraps what the kernel passes. `None` when its listener is gone
-    /// altogether, which only happens to requests made from a SYN cookie.
+    /// Wraps what the kernel passes. `None` if the request was made from a SYN cookie,
+    /// and the listener has lost its last reference.
     ///
     /// # Safety
     ///
@@ -524,13 +524,13 @@ impl<'a> NewChild<'a> {
         found: &'a Listener,
         _rcu: &'a rcu::Guard,
     ) -> Option<Self> {
-        // SAFETY: By the safety requirements, but for `sk`, which isn't used.
+        // SAFETY: By the safety requirements. `sk` isn't set yet, and isn't used.
         if !unsafe { QueuedRequest::from_raw(req) }.own(found) {
             return None;
         }
 
-        // SAFETY: Not null now. The request keeps it; when it is told another, the
-        // guard does, as listeners are freed a grace period after their last
+        // SAFETY: Not null now. The request keeps it. When the request names another,
+        // the guard does: listeners are freed a grace period after their last
         // reference.
         let former = unsafe { Listener::from_raw(*rsk_listener(req.as_ptr())) };
 
@@ -560,7 +560,7 @@ impl<'a> NewChild<'a> {
         unsafe { Connection::from_raw(self.child) }
     }
 
-    /// Has it go on with a clone of its request, if somebody else holds that; see
+    /// Goes on with a clone of the request if somebody else holds that; see
     /// [`OwnedRequest::into_unheld`]. Fails when memory is short.
     pub(crate) fn detach(&mut self, rcu: &rcu::Guard) -> Result<(), Outcome> {
         // SAFETY: Valid by the type invariant; `sk` isn't used.

@@ -13,9 +13,8 @@ use crate::policy::outcome::{
     Path, //
 };
 
-/// Shows each connection and its outcome to whoever traces an event. As long as
-/// nobody does, that's an instruction to be patched, and `$connections` isn't
-/// looked at.
+/// Shows each connection and its outcome in an event. While the event is off, that's a
+/// nop, and `$connections` isn't looked at.
 macro_rules! show {
     ($key:ident, $do_trace:ident, $path:ident, $from:ident, $to:ident, $connections:ident) => {
         #[cfg(CONFIG_TRACEPOINTS)]

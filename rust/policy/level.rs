@@ -4,8 +4,8 @@
 
 use kernel::macros::kunit_tests;
 
-/// No queue is told from one that is longer or has more room than this, so that
-/// products of two lengths, and sums of many, fit in 64 bits.
+/// Larger lengths and capacities count as this, so that products of two, and sums of
+/// many, fit in 64 bits.
 const MAX: u32 = 1 << 24;
 
 /// The length of an accept queue and what it may be, in connections.
@@ -16,7 +16,7 @@ pub(crate) struct Level {
 }
 
 impl Level {
-    /// That of no queue.
+    /// The level of no queue.
     pub(super) const NONE: Self = Self {
         len: 0,
         capacity: 0,
@@ -24,8 +24,8 @@ impl Level {
 
     /// The level of a queue with `len` connections and a backlog of `backlog`.
     ///
-    /// It takes on one more than the backlog says until SYNs are dropped, as
-    /// `sk_acceptq_is_full()` has it.
+    /// A queue takes one connection more than its backlog, as `sk_acceptq_is_full()` has
+    /// it.
     pub(crate) fn new(len: u32, backlog: u32) -> Self {
         Self {
             len: len.min(MAX),

@@ -68,7 +68,7 @@ named! {
         NoMemory = c"no_memory",
         /// The new listener's accept queue was full.
         QueueFull = c"queue_full",
-        /// The request had been answered for the last time.
+        /// Its SYN+ACK had been sent for the last time.
         Expired = c"expired",
         /// Its SYN+ACK could not be sent again.
         Unanswered = c"unanswered",
@@ -97,7 +97,7 @@ impl Outcome {
 
 /// How many connections had which outcome.
 ///
-/// There are few outcomes at a time, so they are found by the bits of a word.
+/// Few outcomes occur at a time: a word has a bit for each that did.
 #[derive(Default)]
 pub(crate) struct Tally {
     counts: [u32; Outcome::ALL.len()],

@@ -18,7 +18,7 @@ const LOOKS: u16 = 4096;
 
 /// What a look at a listener of the group has shown.
 ///
-/// The variant has a byte of its own: to find it within the candidate takes longer.
+/// The variant has a byte of its own: it takes longer to find it within the candidate.
 #[repr(u8)]
 pub(crate) enum Look<T> {
     /// It has stopped.
@@ -63,7 +63,7 @@ impl Search {
         Some(listener)
     }
 
-    /// Says whether a look has shown who may have the connection.
+    /// Notes what a look has shown: a listener that may have the connection, or none.
     #[inline]
     pub(super) fn see<T>(&mut self, look: Look<T>) -> Option<Candidate<T>> {
         match look {

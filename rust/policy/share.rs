@@ -38,8 +38,8 @@ pub(super) fn share(shares: &mut [Share], n: u32) {
     let n = u64::from(if room > 0 { n.min(room) } else { n });
     len += n;
 
-    // Those above the level at which the others end get nothing, and make it
-    // higher by not taking part.
+    // Queues that are fuller than the others end up get nothing. They made that level
+    // seem higher, so it's computed again without them.
     let mut takers = shares.len();
     let mut left = loop {
         let (mut l, mut c, mut t, mut given) = (n, 0, 0, 0);

@@ -31,7 +31,7 @@ pub(crate) struct Shortlist<T> {
 }
 
 impl<T: Copy> Shortlist<T> {
-    /// A list of nobody.
+    /// An empty list.
     pub(crate) const fn new() -> Self {
         Self {
             listeners: [None; LISTENERS],
