@@ -131,7 +131,7 @@ __rust_helper bool rust_helper_rsk_is_mptcp_join(struct sock *req)
 	       mptcp_subflow_reqsk_is_join(inet_reqsk(req));
 }
 
-__rust_helper bool rust_helper_rsk_is_smc(struct sock *req)
+__rust_helper bool rust_helper_rsk_asks_for_smc(struct sock *req)
 {
 	return inet_rsk(inet_reqsk(req))->smc_ok;
 }

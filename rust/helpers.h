@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Functions for what Rust can't call: static inlines, macros, and fields of
- * struct sock, which is opaque there. None of them decides anything.
+ * struct sock, which is opaque there. What they mean for a migration is decided
+ * in Rust.
  *
  * bindgen strips the rust_helper_ prefix, as it does for the kernel's own.
  */
@@ -74,7 +75,7 @@ const struct tcp_ulp_ops *rust_helper_sk_ulp_ops(const struct sock *sk);
 bool rust_helper_sk_is_mptcp(const struct sock *sk);
 bool rust_helper_rsk_is_mptcp(struct sock *req);
 bool rust_helper_rsk_is_mptcp_join(struct sock *req);
-bool rust_helper_rsk_is_smc(struct sock *req);
+bool rust_helper_rsk_asks_for_smc(struct sock *req);
 bool rust_helper_sk_is_smc(const struct sock *sk);
 
 /* Callbacks and cgroups of sockets */

@@ -115,13 +115,13 @@ fn move_one_by_one(
     rcu: &rcu::Guard,
 ) {
     for _ in 0..FEW {
-        let Some(req) = queue.pop(rcu) else { break };
+        let Some(req) = queue.pop() else { break };
 
         match choice.choose(req.connection(), packet) {
             Ok(selected) => {
                 let mut batch = queue.batch(selected);
 
-                queue.add(&mut batch, req);
+                queue.add(&mut batch, req, rcu);
                 queue.send(batch);
             }
             Err(outcome) => queue.keep(req, outcome),
@@ -161,7 +161,7 @@ fn move_by_hash<'q>(
     let mut result = Ok(());
 
     for _ in 0..CHUNK {
-        let Some(req) = queue.pop(rcu) else { break };
+        let Some(req) = queue.pop() else { break };
         let connection = req.connection();
         let mut key = u32::from(policy::first(connection.hash(), listeners));
 
@@ -170,7 +170,7 @@ fn move_by_hash<'q>(
         }
 
         if let Some(batch) = batches.get(key) {
-            queue.add(batch, req);
+            queue.add(batch, req, rcu);
             continue;
         }
 
@@ -187,7 +187,7 @@ fn move_by_hash<'q>(
             Ok(selected) => {
                 let batch = batches.insert(key, selected, queue);
 
-                queue.add(batch, req);
+                queue.add(batch, req, rcu);
             }
             Err(outcome) => {
                 queue.unpop(req);

@@ -216,21 +216,13 @@ impl<'q> TakenQueue<'q> {
         }
     }
 
-    /// The next request, or a clone of it if somebody else holds it. A request that
-    /// can't be cloned is left to its former listener.
-    pub(crate) fn pop(&mut self, rcu: &rcu::Guard) -> Option<OwnedRequest<'q>> {
-        loop {
-            let req = self.left.pop()?;
+    /// The next request.
+    pub(crate) fn pop(&mut self) -> Option<OwnedRequest<'q>> {
+        let req = self.left.pop()?;
 
-            // The caller of listen_stop() has a reference.
-            let _owned = req.own(self.former);
-            // SAFETY: It names the former listener, by the type invariant or since just
-            // now.
-            match unsafe { req.into_unheld(self.former, rcu) } {
-                Ok(req) => return Some(req),
-                Err(req) => self.keep(req, Outcome::NoMemory),
-            }
-        }
+        // The caller of listen_stop() has a reference.
+        let _owned = req.own(self.former);
+        Some(req)
     }
 
     /// Gives the last request back.
@@ -255,19 +247,23 @@ impl<'q> TakenQueue<'q> {
             .append(mem::replace(&mut self.left, RequestList::new()));
     }
 
-    /// Adds a request from [`TakenQueue::pop`] to a batch. One of Fast Open is sent at
-    /// once and on its own, or kept if a process owns its child.
-    pub(crate) fn add(&mut self, batch: &mut Batch<'q>, req: OwnedRequest<'q>) {
+    /// Adds a request to a batch, or where somebody else holds that, a clone of it. One of
+    /// Fast Open is sent at once, and on its own. What can't be added is kept: when there's
+    /// no memory for a clone, or a process owns the child of Fast Open.
+    pub(crate) fn add(&mut self, batch: &mut Batch<'q>, req: OwnedRequest<'q>, rcu: &rcu::Guard) {
         if req.is_fast_open() {
-            self.send_fast_open(&batch.to, req);
-        } else {
-            // SAFETY: Nobody else holds it. Not a Fast Open request, which it can't become.
-            unsafe { batch.push(req) };
+            return self.send_fast_open(&batch.to, req, rcu);
+        }
+        // SAFETY: It names the former listener, by the type invariant or `pop`. Not a Fast
+        // Open request, which it can't become.
+        match unsafe { req.into_unheld(self.former, rcu) } {
+            // SAFETY: Nobody else holds it.
+            Ok(req) => unsafe { batch.push(req) },
+            Err(req) => self.keep(req, Outcome::NoMemory),
         }
     }
 
-    /// Adds the next `n` requests of this queue to a batch, as [`TakenQueue::pop`] and
-    /// [`TakenQueue::add`] do.
+    /// Adds the next `n` requests of this queue to a batch, as [`TakenQueue::add`] does.
     pub(crate) fn fill(&mut self, batch: &mut Batch<'q>, mut n: u32, rcu: &rcu::Guard) {
         loop {
             if !self.has_fast_open && !batch.other_cgroup {
@@ -276,8 +272,8 @@ impl<'q> TakenQueue<'q> {
             if n == 0 {
                 break;
             }
-            let Some(req) = self.pop(rcu) else { break };
-            self.add(batch, req);
+            let Some(req) = self.pop() else { break };
+            self.add(batch, req, rcu);
             n -= 1;
         }
     }
@@ -308,16 +304,21 @@ impl<'q> TakenQueue<'q> {
     }
 
     #[cold]
-    fn send_fast_open(&mut self, to: &ListenerRef, req: OwnedRequest<'q>) {
+    fn send_fast_open(&mut self, to: &ListenerRef, req: OwnedRequest<'q>, rcu: &rcu::Guard) {
         let Some(_locked) = req.lock_child() else {
             return self.keep(req, Outcome::Busy);
+        };
+        // SAFETY: As in `add`. The child is locked.
+        let req = match unsafe { req.into_unheld(self.former, rcu) } {
+            Ok(req) => req,
+            Err(req) => return self.keep(req, Outcome::NoMemory),
         };
         let mut batch = self.batch(Destination {
             listener: to.clone(),
             room: None,
         });
 
-        // SAFETY: Locked until after `send`. Requests of Fast Open were never in ehash.
+        // SAFETY: Nobody else holds it. Locked until after `send`.
         unsafe { batch.push(req) };
         self.send(batch);
     }

@@ -68,8 +68,8 @@ impl Connection<'_> {
 
     /// Whether `to` may have it, as far as that depends on what the connection
     /// carries other than keys.
-    pub(super) fn fits(&self, to: &Listener) -> bool {
-        self.device_fits(to) && self.protocol_fits(to)
+    pub(super) fn fits(&self, former: &Listener, to: &Listener) -> bool {
+        self.device_fits(to) && self.protocol_fits(former, to)
     }
 
     /// A listener that is bound to a device may only have connections of that
@@ -100,9 +100,9 @@ impl Connection<'_> {
     }
 
     /// Whether the application of `to` expects what the connection speaks on top of TCP.
-    fn protocol_fits(&self, to: &Listener) -> bool {
+    fn protocol_fits(&self, former: &Listener, to: &Listener) -> bool {
         if self.is_request() {
-            self.request_fits(to)
+            self.request_fits(former, to)
         } else {
             self.child_fits(to)
         }
@@ -110,17 +110,19 @@ impl Connection<'_> {
 
     /// The child of a request has the protocol of the listener that makes it. A peer
     /// that has been offered MPTCP falls back to TCP when it sees none, unless it
-    /// joins a connection. A peer that has been offered SMC goes on with that.
-    fn request_fits(&self, to: &Listener) -> bool {
+    /// joins a connection. One that has asked for SMC goes on with that, or without, as
+    /// the former listener has answered.
+    fn request_fits(&self, former: &Listener, to: &Listener) -> bool {
         // SAFETY: Valid by the type invariant, and a request.
-        let (join, smc) = unsafe {
-            (
-                bindings::rsk_is_mptcp_join(self.as_raw()),
-                bindings::rsk_is_smc(self.as_raw()),
-            )
-        };
+        let join = unsafe { bindings::rsk_is_mptcp_join(self.as_raw()) };
 
-        (!join || to.is_mptcp()) && (!smc || to.is_smc())
+        (!join || to.is_mptcp()) && (!self.asks_for_smc() || to.is_smc() == former.is_smc())
+    }
+
+    /// Whether the SYN of a request has asked for SMC, whatever the listener is.
+    fn asks_for_smc(&self) -> bool {
+        // SAFETY: Valid by the type invariant, and a request.
+        unsafe { bindings::rsk_asks_for_smc(self.as_raw()) }
     }
 
     /// Listeners of MPTCP and of SMC can have connections of TCP.
@@ -175,7 +177,11 @@ impl Connection<'_> {
     pub(crate) fn is_particular(&self, former: &Listener) -> bool {
         former.device() != 0
             || former.has_callbacks()
-            || (!self.is_request() && !self.ulp().is_null())
+            || if self.is_request() {
+                self.asks_for_smc()
+            } else {
+                !self.ulp().is_null()
+            }
             || keys::in_use()
     }
 

@@ -377,23 +377,23 @@ impl OwnedRequest<'_> {
 
     /// A request that nobody else holds: this one, or a clone that takes its place and
     /// names `listener` as well. In that case this one is left to its holders, with its
-    /// listener, as they need not be in an RCU read section. One of Fast Open isn't cloned.
+    /// listener, as they need not be in an RCU read section.
     ///
     /// Fails when memory is short. Any context.
     ///
     /// # Safety
     ///
-    /// The request must name `listener`.
+    /// The request must name `listener`. The child of a Fast Open request must be locked.
     pub(super) unsafe fn into_unheld(
         self,
         listener: &Listener,
         rcu: &rcu::Guard,
     ) -> Result<Self, Self> {
-        if !self.is_held() || self.is_fast_open() {
+        if !self.is_held() {
             return Ok(self);
         }
-        // SAFETY: By the type invariant and the safety requirement, the request has a
-        // reference on `listener`.
+        // SAFETY: By the type invariant and the safety requirements, the request has a
+        // reference on `listener`, and the child is locked where it has to be.
         let Some(twin) = (unsafe { Twin::new(self.req, listener, rcu) }) else {
             return Err(self);
         };
@@ -424,11 +424,13 @@ impl Deref for OwnedRequest<'_> {
 struct Twin(NonNull<bindings::request_sock>);
 
 impl Twin {
-    /// Clones an unhashed request, for `listener`. `None` when memory is short.
+    /// Clones an unhashed request, for the listener that it names. `None` when memory is
+    /// short.
     ///
     /// # Safety
     ///
-    /// `req` must be valid, and not of Fast Open; `listener` must be referenced.
+    /// `req` must be valid, and name `listener`, which must be referenced. The child of a
+    /// Fast Open request must be locked: it points to the clone from then on.
     #[cold]
     unsafe fn new(
         req: NonNull<bindings::request_sock>,
@@ -442,6 +444,10 @@ impl Twin {
             let twin = NonNull::new(bindings::inet_reqsk_clone(req.as_ptr(), listener.as_raw()))?;
 
             bindings::reqsk_refcnt_set(twin.as_ptr(), 1);
+            if QueuedRequest::from_raw(twin).is_fast_open() {
+                // inet_reqsk_clone() has charged the listener once more.
+                QueuedRequest::fastopen_charge(listener.accept_queue().as_raw(), -1);
+            }
             // INVARIANT: Made just now.
             Some(Self(twin))
         }
@@ -566,6 +572,8 @@ impl<'a> NewChild<'a> {
         // SAFETY: Valid by the type invariant; `sk` isn't used.
         let req = unsafe { QueuedRequest::from_raw(self.req) };
 
+        // Of one of Fast Open, the kernel has a second reference, and nothing of it has
+        // been sent that would hold it.
         if req.is_held() && !req.is_fast_open() {
             // SAFETY: By the type invariant, the request has a reference on `former`.
             let twin = unsafe { Twin::new(self.req, self.former, rcu) };
