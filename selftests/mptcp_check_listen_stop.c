@@ -32,75 +32,30 @@ FIXTURE_VARIANT(mptcp_check_listen_stop) {
 	int (*connect)(const char *address, int number);
 };
 
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4) {
-	.address = "127.0.0.1",
-	.from = listener_open_mptcp,
-	.to = listener_open_mptcp,
-	.connect = client_connect,
-};
+#define VARIANTS(name, ...)						\
+	struct __test_metadata;						\
+	FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4 ## name) {	\
+		.address = "127.0.0.1",					\
+		__VA_ARGS__						\
+	};								\
+	FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6 ## name) {	\
+		.address = "::1",					\
+		__VA_ARGS__						\
+	}
 
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6) {
-	.address = "::1",
-	.from = listener_open_mptcp,
-	.to = listener_open_mptcp,
-	.connect = client_connect,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_of_mptcp) {
-	.address = "127.0.0.1",
-	.from = listener_open_mptcp,
-	.to = listener_open_mptcp,
-	.connect = client_connect_mptcp,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_of_mptcp) {
-	.address = "::1",
-	.from = listener_open_mptcp,
-	.to = listener_open_mptcp,
-	.connect = client_connect_mptcp,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_to_tcp) {
-	.address = "127.0.0.1",
-	.from = listener_open_mptcp,
-	.to = listener_open,
-	.connect = client_connect,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_to_tcp) {
-	.address = "::1",
-	.from = listener_open_mptcp,
-	.to = listener_open,
-	.connect = client_connect,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_from_tcp) {
-	.address = "127.0.0.1",
-	.from = listener_open,
-	.to = listener_open_mptcp,
-	.connect = client_connect,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_from_tcp) {
-	.address = "::1",
-	.from = listener_open,
-	.to = listener_open_mptcp,
-	.connect = client_connect,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv4_from_tcp_met_by_mptcp) {
-	.address = "127.0.0.1",
-	.from = listener_open,
-	.to = listener_open_mptcp,
-	.connect = client_connect_mptcp,
-};
-
-FIXTURE_VARIANT_ADD(mptcp_check_listen_stop, ipv6_from_tcp_met_by_mptcp) {
-	.address = "::1",
-	.from = listener_open,
-	.to = listener_open_mptcp,
-	.connect = client_connect_mptcp,
-};
+/* All there are, but for a client of MPTCP between listeners of it and of TCP. */
+VARIANTS(, .from = listener_open_mptcp, .to = listener_open_mptcp,
+	 .connect = client_connect);
+VARIANTS(_of_mptcp, .from = listener_open_mptcp, .to = listener_open_mptcp,
+	 .connect = client_connect_mptcp);
+VARIANTS(_to_tcp, .from = listener_open_mptcp, .to = listener_open,
+	 .connect = client_connect);
+VARIANTS(_from_tcp, .from = listener_open, .to = listener_open_mptcp,
+	 .connect = client_connect);
+VARIANTS(_from_tcp_met_by_mptcp, .from = listener_open,
+	 .to = listener_open_mptcp, .connect = client_connect_mptcp);
+VARIANTS(_among_tcp_met_by_mptcp, .from = listener_open, .to = listener_open,
+	 .connect = client_connect_mptcp);
 
 FIXTURE_SETUP(mptcp_check_listen_stop)
 {

@@ -12,6 +12,8 @@
  *     its connection has another subflow. Or it gives up, and has none.
  *  5. The connections are reset: what holds a reference lets go of it, and the
  *     kernel complains of one too many.
+ *
+ * Where the other listener is of TCP, nobody joins.
  */
 #include <linux/mptcp.h>
 #include <openssl/hmac.h>
@@ -59,10 +61,14 @@ struct connection {
 	int fd;
 };
 
-FIXTURE(mptcp_subflow_reqsk_clone) {
+struct scene {
 	struct connection connections[PEERS];
 	struct tun tun;
-	int to;
+	int from, to;
+};
+
+FIXTURE(mptcp_subflow_reqsk_clone) {
+	struct scene scene;
 };
 
 FIXTURE_VARIANT(mptcp_subflow_reqsk_clone) {
@@ -135,33 +141,41 @@ static int subflows_of(int connection)
 	return info.mptcpi_subflows;
 }
 
-FIXTURE_SETUP(mptcp_subflow_reqsk_clone)
+/* Ends with peers who join, and are about to complete their handshakes. */
+static void begin(struct __test_metadata *_metadata, struct scene *scene,
+		  const char *address)
 {
 	struct connection *connection;
-	int from, i;
+	int i;
 
 	ASSERT_EQ(0, netns_enter());
-	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, tun_open(&scene->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	from = listener_open_mptcp(variant->address);
-	ASSERT_LE(0, from);
+	scene->from = listener_open_mptcp(address);
+	ASSERT_LE(0, scene->from);
 
 	for (i = 0; i < PEERS; i++) {
-		connection = &self->connections[i];
-		peer_init(&connection->peer, &self->tun, variant->address,
+		connection = &scene->connections[i];
+		peer_init(&connection->peer, &scene->tun, address,
 			  FIRST_PORT + i);
-		open_connection(_metadata, connection, from);
+		open_connection(_metadata, connection, scene->from);
 		ASSERT_EQ(0, subflows_of(connection->fd));
 
-		peer_init(&connection->joining, &self->tun, variant->address,
+		peer_init(&connection->joining, &scene->tun, address,
 			  20000 + i);
 		ASSERT_EQ(0, join(connection));
 		ASSERT_TRUE(join_answered(connection));
 	}
+}
 
-	self->to = listener_open_mptcp(variant->address);
-	ASSERT_LE(0, self->to);
-	ASSERT_EQ(0, close(from));
+FIXTURE_SETUP(mptcp_subflow_reqsk_clone)
+{
+	struct scene *scene = &self->scene;
+
+	begin(_metadata, scene, variant->address);
+	scene->to = listener_open_mptcp(variant->address);
+	ASSERT_LE(0, scene->to);
+	ASSERT_EQ(0, close(scene->from));
 }
 
 static int reset(int connection)
@@ -177,10 +191,10 @@ FIXTURE_TEARDOWN(mptcp_subflow_reqsk_clone)
 {
 	int i;
 
-	EXPECT_TRUE(listener_idle(self->to));
+	EXPECT_TRUE(listener_idle(self->scene.to));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 	for (i = 0; i < PEERS; i++)
-		EXPECT_EQ(0, reset(self->connections[i].fd));
+		EXPECT_EQ(0, reset(self->scene.connections[i].fd));
 }
 
 static void complete_all(struct __test_metadata *_metadata,
@@ -197,7 +211,7 @@ static void complete_all(struct __test_metadata *_metadata,
 
 TEST_F(mptcp_subflow_reqsk_clone, joins_before_the_timer)
 {
-	complete_all(_metadata, self->connections);
+	complete_all(_metadata, self->scene.connections);
 }
 
 TEST_F(mptcp_subflow_reqsk_clone, joins_after_the_timer)
@@ -205,10 +219,10 @@ TEST_F(mptcp_subflow_reqsk_clone, joins_after_the_timer)
 	int i;
 
 	for (i = 0; i < PEERS; i++)
-		ASSERT_TRUE(join_answered(&self->connections[i]));
+		ASSERT_TRUE(join_answered(&self->scene.connections[i]));
 
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
-	complete_all(_metadata, self->connections);
+	complete_all(_metadata, self->scene.connections);
 }
 
 TEST_F(mptcp_subflow_reqsk_clone, gives_up)
@@ -218,12 +232,63 @@ TEST_F(mptcp_subflow_reqsk_clone, gives_up)
 
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
 	for (i = 0; i < PEERS; i++) {
-		connection = &self->connections[i];
+		connection = &self->scene.connections[i];
 		ASSERT_EQ(0, peer_send(&connection->joining, TH_RST, NULL, 0));
 		EXPECT_EQ(0, subflows_of(connection->fd));
 	}
 
 	EXPECT_EQ(PEERS, counter_read("EmbryonicRsts"));
+}
+
+/* A listener of TCP has no connection that they could join. */
+FIXTURE(to_tcp) {
+	struct scene scene;
+};
+
+FIXTURE_VARIANT(to_tcp) {
+	const char *address;
+};
+
+ADDRESS_VARIANTS(to_tcp, TUN_IPV4, TUN_IPV6);
+
+FIXTURE_SETUP(to_tcp)
+{
+	struct scene *scene = &self->scene;
+
+	begin(_metadata, scene, variant->address);
+	scene->to = listener_open(variant->address);
+	ASSERT_LE(0, scene->to);
+	ASSERT_EQ(0, close(scene->from));
+}
+
+FIXTURE_TEARDOWN(to_tcp)
+{
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		EXPECT_EQ(0, subflows_of(self->scene.connections[i].fd));
+		EXPECT_EQ(0, reset(self->scene.connections[i].fd));
+	}
+
+	EXPECT_TRUE(listener_idle(self->scene.to));
+	expect_counters(_metadata, 0, PEERS);
+}
+
+TEST_F(to_tcp, refused_at_the_final_ack)
+{
+	struct connection *connection;
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		connection = &self->scene.connections[i];
+		ASSERT_EQ(0, join_complete(connection));
+		EXPECT_TRUE(peer_reset(&connection->joining));
+	}
+}
+
+TEST_F(to_tcp, refused_at_the_timer)
+{
+	ASSERT_TRUE(counter_reaches(MIGRATE_FAILURE, PEERS));
 }
 
 int main(int argc, char **argv)
