@@ -10,11 +10,7 @@
  *     destroyed before or after that.
  *  4. The other listener accepts each connection that wasn't destroyed.
  */
-#include <arpa/inet.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-
+#include "lib/diag.h"
 #include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -31,18 +27,9 @@ FIXTURE(tcp_abort) {
 
 FIXTURE_VARIANT(tcp_abort) {
 	const char *address;
-	const char *remote;
 };
 
-FIXTURE_VARIANT_ADD(tcp_abort, ipv4) {
-	.address = TUN_IPV4,
-	.remote = "192.0.2.2",
-};
-
-FIXTURE_VARIANT_ADD(tcp_abort, ipv6) {
-	.address = TUN_IPV6,
-	.remote = "2001:db8::2",
-};
+ADDRESS_VARIANTS(tcp_abort, TUN_IPV4, TUN_IPV6);
 
 FIXTURE_SETUP(tcp_abort)
 {
@@ -63,75 +50,25 @@ FIXTURE_TEARDOWN(tcp_abort)
 {
 }
 
-/*
- * Destroys the server's socket for this peer's port, or the listener that a SYN
- * from there would find, if its cookie is @cookie. Returns 0 or an errno.
- */
-static int destroy(const struct peer *peer, const char *address,
-		   const char *remote, const __u32 *cookie)
-{
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 req;
-	} request = {
-		.header = {
-			.nlmsg_len = sizeof(request),
-			.nlmsg_type = SOCK_DESTROY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
-		},
-		.req = {
-			.sdiag_family = peer->family,
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = -1,
-			.id.idiag_sport = htons(SERVER_PORT),
-			.id.idiag_dport = htons(peer->port),
-			.id.idiag_cookie = { cookie[0], cookie[1] },
-		},
-	};
-	struct {
-		struct nlmsghdr header;
-		struct nlmsgerr error;
-	} reply = {};
-	int fd, ret;
-
-	inet_pton(peer->family, address, request.req.id.idiag_src);
-	inet_pton(peer->family, remote, request.req.id.idiag_dst);
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
-		return errno;
-
-	ret = send(fd, &request, sizeof(request), 0) < 0 ||
-	      recv(fd, &reply, sizeof(reply), 0) < 0 ? errno :
-	      -reply.error.error;
-	close(fd);
-	return ret;
-}
-
 /* Another port's SYN may find another listener of the group. */
-static int destroy_listener(int fd, const char *address, const char *remote)
+static int destroy_listener(int fd, const char *address)
 {
+	__u64 cookie = listener_cookie(fd);
 	struct peer peer;
-	__u32 cookie[2];
-	socklen_t len = sizeof(cookie);
 	int ret = ENOENT;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &len))
-		return errno;
 
 	peer_init(&peer, NULL, address, 30000);
 	while (ret == ENOENT && ++peer.port < 31000)
-		ret = destroy(&peer, address, remote, cookie);
+		ret = diag_destroy(&peer, cookie);
 
 	return ret;
 }
 
-static int destroy_peers(const struct peer *peers, int count,
-			 const char *address, const char *remote)
+static int destroy_peers(const struct peer *peers, int count)
 {
-	const __u32 any[2] = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE };
 	int i;
 
-	for (i = 0; i < count && !destroy(&peers[i], address, remote, any); i++)
+	for (i = 0; i < count && !diag_destroy(&peers[i], 0); i++)
 		;
 
 	return i;
@@ -139,8 +76,7 @@ static int destroy_peers(const struct peer *peers, int count,
 
 TEST_F(tcp_abort, listener)
 {
-	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
-				      variant->remote));
+	ASSERT_EQ(0, destroy_listener(self->from, variant->address));
 	ASSERT_EQ(HALF, listener_queued(self->to));
 	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
 	EXPECT_EQ(HALF, peers_complete(self->peers + HALF, HALF, self->to));
@@ -149,8 +85,7 @@ TEST_F(tcp_abort, listener)
 
 TEST_F(tcp_abort, listener_before_the_timer)
 {
-	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
-				      variant->remote));
+	ASSERT_EQ(0, destroy_listener(self->from, variant->address));
 	ASSERT_EQ(HALF, peers_synack(self->peers + HALF, HALF));
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
 
@@ -162,8 +97,7 @@ TEST_F(tcp_abort, listener_before_the_timer)
 TEST_F(tcp_abort, last_listener)
 {
 	ASSERT_EQ(0, close(self->to));
-	ASSERT_EQ(0, destroy_listener(self->from, variant->address,
-				      variant->remote));
+	ASSERT_EQ(0, destroy_listener(self->from, variant->address));
 	EXPECT_EQ(HALF, peers_reset(self->peers, HALF));
 	EXPECT_EQ(HALF, peers_refused(self->peers + HALF, HALF));
 	expect_counters(_metadata, 0, PEERS);
@@ -178,15 +112,12 @@ TEST_F(tcp_abort, requests)
 	struct peer *requests = self->peers + HALF;
 	long migrated;
 
-	ASSERT_EQ(1, destroy_peers(requests, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(requests, 1));
 	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(1, destroy_peers(requests + 1, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(requests + 1, 1));
 	ASSERT_EQ(HALF - 2, peers_synack(requests + 2, HALF - 2));
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS - 2));
-	ASSERT_EQ(1, destroy_peers(requests + 2, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(requests + 2, 1));
 
 	EXPECT_EQ(3, peers_refused(requests, 3));
 	EXPECT_EQ(HALF, peers_serve(self->peers, HALF, self->to));
@@ -217,11 +148,9 @@ static void expect_two_dead(struct __test_metadata *_metadata,
 TEST_F(tcp_abort, children)
 {
 	ASSERT_EQ(HALF, peers_give_up(self->peers + HALF, HALF));
-	ASSERT_EQ(1, destroy_peers(self->peers, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(self->peers, 1));
 	ASSERT_EQ(0, close(self->from));
-	ASSERT_EQ(1, destroy_peers(self->peers + 1, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(self->peers + 1, 1));
 	expect_two_dead(_metadata, self->peers, self->to);
 	expect_counters(_metadata, HALF, 0);
 }
@@ -246,11 +175,9 @@ TEST_F(tcp_abort, fastopen_children)
 	ASSERT_LE(0, self->from);
 	ASSERT_EQ(0, setsockopt(self->from, IPPROTO_TCP, TCP_FASTOPEN, &limit,
 				sizeof(limit)));
-	ASSERT_EQ(1, destroy_peers(peers, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(peers, 1));
 	ASSERT_EQ(0, close(self->to));
-	ASSERT_EQ(1, destroy_peers(peers + 1, 1, variant->address,
-				   variant->remote));
+	ASSERT_EQ(1, destroy_peers(peers + 1, 1));
 	for (i = 0; i < HALF; i++) {
 		peer_init(&more, &self->tun, variant->address, 21000 + i);
 		EXPECT_EQ(i < 2, peer_fastopen(&more));

@@ -19,8 +19,6 @@
 #include "segments.h"
 
 #define DEVICE		"tun0"
-#define PEER_IPV4	"192.0.2.2"
-#define PEER_IPV6	"2001:db8::2"
 
 struct packet4 {
 	struct iphdr ip;

@@ -12,9 +12,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-/* The addresses of this end of the device. */
+/* The addresses of this end of the device, and of all peers. */
 #define TUN_IPV4	"192.0.2.1"
 #define TUN_IPV6	"2001:db8::1"
+#define PEER_IPV4	"192.0.2.2"
+#define PEER_IPV6	"2001:db8::2"
 
 #define FIRST_PORT	10000
 
