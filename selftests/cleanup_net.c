@@ -88,12 +88,7 @@ static void close_sockets(struct sockets *sockets)
 	close(sockets->tun.fd);
 }
 
-/* For processes, each in a namespace of its own. */
-static int only_enter(__maybe_unused void *unused)
-{
-	return netns_enter();
-}
-
+/* For a process in a namespace of its own. */
 static int enter_and_open(void *address)
 {
 	struct sockets sockets;
@@ -101,24 +96,16 @@ static int enter_and_open(void *address)
 	return netns_enter() || open_sockets(&sockets, address) ? -1 : 0;
 }
 
-static int netns_of(pid_t pid)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 /* Opens the sockets in a namespace that has no process afterwards. */
 static int open_sockets_elsewhere(struct sockets *sockets, const char *address)
 {
-	pid_t pid = process_start(only_enter, NULL);
+	pid_t pid = netns_start();
 	int here, there, ret;
 
 	if (pid < 0 || netns_tie(TIE, pid))
 		return -1;
 
-	here = netns_of(getpid());
+	here = netns_open();
 	there = netns_of(pid);
 	if (setns(there, CLONE_NEWNET))
 		return -1;
@@ -220,12 +207,12 @@ TEST_F(cleanup_net, sockets_are_elsewhere)
 /* No reference is left on those that didn't take their part. */
 TEST_F(cleanup_net, listeners_stop_together)
 {
-	pid_t pid = process_start(only_enter, NULL);
+	pid_t pid = netns_start();
 	int here, there, i;
 
 	ASSERT_LE(0, pid);
 	ASSERT_EQ(0, netns_tie(TIE, pid));
-	here = netns_of(getpid());
+	here = netns_open();
 	there = netns_of(pid);
 	ASSERT_EQ(0, setns(there, CLONE_NEWNET));
 	ASSERT_EQ(0, tun_open(&self->sockets.tun));

@@ -14,6 +14,7 @@
 #include "module.h"
 #include "netns.h"
 #include "patience.h"
+#include "process.h"
 
 #define SEPARATORS	"\n "
 
@@ -58,9 +59,27 @@ int netns_enter(void)
 	return ret;
 }
 
+static int only_enter(__maybe_unused void *unused)
+{
+	return netns_enter();
+}
+
+pid_t netns_start(void)
+{
+	return process_start(only_enter, NULL);
+}
+
 int netns_open(void)
 {
-	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return netns_of(getpid());
+}
+
+int netns_of(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 int netns_tie(const char *name, pid_t pid)

@@ -28,8 +28,12 @@ void netns_require_module(void);
 /* Moves the caller into a namespace of its own, with lo up. */
 int netns_enter(void);
 
-/* A descriptor of the caller's namespace, for setns(). */
+/* A process that does nothing, in a namespace of its own. */
+pid_t netns_start(void);
+
+/* A descriptor of the namespace of the caller, or a process, for setns(). */
 int netns_open(void);
+int netns_of(pid_t pid);
 
 /*
  * Devices that are each other's peer: @name here, and one in the namespace of a
