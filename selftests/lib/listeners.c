@@ -15,6 +15,11 @@
 
 #define BACKLOG	4096
 
+/* Newer than the headers of most systems. */
+#ifndef IPPROTO_SMC
+#define IPPROTO_SMC	256
+#endif
+
 socklen_t address_parse(union address *to, const char *address)
 {
 	memset(to, 0, sizeof(*to));
@@ -92,6 +97,11 @@ int listener_open_backlog(const char *address, int backlog)
 int listener_open_mptcp(const char *address)
 {
 	return open_protocol(address, IPPROTO_MPTCP);
+}
+
+int listener_open_smc(const char *address)
+{
+	return open_protocol(address, IPPROTO_SMC);
 }
 
 static int own_listener(void *address)

@@ -48,6 +48,9 @@ int listener_open_backlog(const char *address, int backlog);
 /* One of MPTCP, which serves clients of TCP as well. */
 int listener_open_mptcp(const char *address);
 
+/* One of SMC, which does so, too. A socket of AF_SMC can't share its port. */
+int listener_open_smc(const char *address);
+
 /* The same, in a process of its own if @stop needs one. */
 int listener_start(struct listener *listener, const char *address,
 		   enum stop stop);
