@@ -21,7 +21,7 @@
 #include "lib/segments.h"
 
 #define PEERS	16
-#define ROUNDS	4
+#define ROUNDS	2
 
 FIXTURE(reqsk_queue_unlink) {
 	struct peer peers[PEERS];
