@@ -140,83 +140,18 @@ bool rust_helper_child_ao_keys(const struct sock *child,
 			       struct tcp_ao_key **receive);
 bool rust_helper_ao_required(const struct sock *sk);
 
-/* What setsockopt() sets of a listener, by the names of the kernel's fields,
- * without their prefixes. What isn't configured or in use, or isn't of the
- * listener's address family, is 0. Sorted by size, so that there's no padding.
- */
-struct listener_values {
-	unsigned long congestion_control;
-	unsigned long flags;
-	unsigned long inet_flags;
-	unsigned long max_pacing_rate;
-	unsigned long lingertime;
-	long rcvtimeo;
-	long sndtimeo;
-	u32 mark;
-	u32 priority;
-	u32 tsflags;
-	u32 ll_usec;
-	u32 user_timeout;
-	u32 rto_min;
-	u32 rto_max;
-	u32 delack_max;
-	u32 keepalive_time;
-	u32 keepalive_intvl;
-	u32 notsent_lowat;
-	u32 window_clamp;
-	u32 tcp_tx_delay;
-	u32 local_port_range;
-	u32 frag_size;
-	u32 fastopen;
-	int bind_phc;
-	int rcvbuf;
-	int sndbuf;
-	int rcvlowat;
-	int peek_off;
-	int linger2;
-	int uc_index;
-	int ucast_oif;
-	u16 busy_poll_budget;
-	u16 user_mss;
-	u16 rxopt;
-	s16 uc_ttl;
-	s16 hop_limit;
-	u8 userlocks;
-	u8 reuse;
-	u8 reuseport;
-	u8 no_check_tx;
-	u8 txrehash;
-	u8 clockid;
-	u8 txtime_deadline_mode;
-	u8 txtime_report_errors;
-	u8 prefer_busy_poll;
-	u8 has_policy[2];
-	u8 syn_retries;
-	u8 in_pingpong_mode;
-	u8 defer_accept;
-	u8 keepalive_probes;
-	u8 nonagle;
-	u8 save_syn;
-	u8 thin_lto;
-	u8 recvmsg_inq;
-	u8 fastopen_connect;
-	u8 fastopen_no_cookie;
-	u8 repair;
-	u8 repair_queue;
-	u8 tos;
-	u8 min_ttl;
-	u8 pmtudisc;
-	u8 tclass;
-	u8 min_hopcount;
-	u8 pmtudisc6;
-	u8 srcprefs;
+/* How the settings of two listeners compare; settings.c says which there are. */
+enum listener_difference {
+	LISTENER_SAME,
+	LISTENER_POINTERS_DIFFER,	/* perhaps not what they point to */
+	LISTENER_VALUES_DIFFER,
 };
 
-void rust_helper_listener_values_compare(const struct sock *a,
-					 const struct sock *b,
-					 struct listener_values *differences);
+enum listener_difference
+rust_helper_listener_difference(const struct sock *a, const struct sock *b,
+				bool stopped);
 
-/* What is as long as it is. NULL is none. */
+/* What settings point to. NULL is none. */
 const struct bpf_prog *rust_helper_listener_filter(const struct sock *sk);
 const struct tcp_fastopen_context *
 rust_helper_listener_fastopen_keys(const struct sock *sk);

@@ -1,200 +1,280 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Whether two listeners have the same settings; Documentation/settings.rst says
+ * which there are.
+ *
+ * Two sockets are compared word by word, under masks that say which of their bits
+ * are settings. The compiler unrolls that: words without settings cost nothing, and
+ * the masks become constants in the code.
+ *
+ * A mask can't say where a bit-field is, nor that a value only counts with another.
+ * These are compared before the words that they are a part of. The other way round,
+ * the compiler would keep such words in registers.
+ *
+ * All this is C because it's about fields of C. What it means that listeners differ
+ * is up to Rust.
+ */
 
 #include <linux/filter.h>
 #include <linux/ipv6.h>
 #include <linux/rcupdate.h>
+#include <linux/unroll.h>
+#include <linux/xfrm.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
 #include "helpers.h"
 
-/* The bits in which two fields differ. */
-#define XOR(a, b) (READ_ONCE(a) ^ READ_ONCE(b))
+/* For each bit of a socket, whether it's a setting. */
+union mask {
+	u8 bytes[sizeof(struct tcp6_sock)];
+	unsigned long words[sizeof(struct tcp6_sock) / sizeof(long)];
+};
 
-/* Where the application has chosen none, children have what is the namespace's
- * by then.
+#define BITS(bits, member...)						\
+	.bytes[offsetof(member) ... offsetofend(member) - 1] = (bits)
+#define FIELD(member...)	BITS(U8_MAX, member)
+
+static const union mask socket_settings = {
+#ifdef CONFIG_NET_RX_BUSY_POLL
+	FIELD(struct sock, sk_ll_usec),
+	FIELD(struct sock, sk_busy_poll_budget),
+	FIELD(struct sock, sk_prefer_busy_poll),
+#endif
+	BITS(SOCK_BUF_LOCK_MASK, struct sock, sk_userlocks),
+	FIELD(struct sock, sk_rcvtimeo),
+	FIELD(struct sock, sk_rcvlowat),
+	FIELD(struct sock, sk_tsflags),
+	FIELD(struct sock, sk_max_pacing_rate),
+	FIELD(struct sock, sk_sndtimeo),
+	FIELD(struct sock, sk_priority),
+	FIELD(struct sock, sk_mark),
+	FIELD(struct sock, sk_bind_phc),
+	FIELD(struct sock, sk_txrehash),
+	FIELD(struct sock, sk_clockid),
+};
+
+static const union mask ip_settings = {
+	FIELD(struct inet_sock, inet_flags),
+	FIELD(struct inet_sock, uc_ttl),
+	FIELD(struct inet_sock, tos),
+	FIELD(struct inet_sock, min_ttl),
+	FIELD(struct inet_sock, pmtudisc),
+	FIELD(struct inet_sock, uc_index),
+	FIELD(struct inet_sock, local_port_range),
+};
+
+static const union mask tcp_settings = {
+	FIELD(struct inet_connection_sock, icsk_accept_queue.rskq_defer_accept),
+	FIELD(struct inet_connection_sock, icsk_rto_max),
+	FIELD(struct inet_connection_sock, icsk_syn_retries),
+	FIELD(struct inet_connection_sock, icsk_user_timeout),
+
+	FIELD(struct tcp_sock, notsent_lowat),
+	FIELD(struct tcp_sock, repair_queue),
+	FIELD(struct tcp_sock, keepalive_probes),
+	FIELD(struct tcp_sock, tcp_tx_delay),
+	FIELD(struct tcp_sock, keepalive_time),
+	FIELD(struct tcp_sock, keepalive_intvl),
+	FIELD(struct tcp_sock, linger2),
+};
+
+/* Of IPv6 sockets only. */
+static const union mask ipv6_settings = {
+	FIELD(struct tcp6_sock, inet6.hop_limit),
+	FIELD(struct tcp6_sock, inet6.pmtudisc),
+	FIELD(struct tcp6_sock, inet6.tclass),
+	FIELD(struct tcp6_sock, inet6.frag_size),
+	FIELD(struct tcp6_sock, inet6.ucast_oif),
+	FIELD(struct tcp6_sock, inet6.rxopt.all),
+	FIELD(struct tcp6_sock, inet6.srcprefs),
+	FIELD(struct tcp6_sock, inet6.min_hopcount),
+};
+
+/* Those that tcp_disconnect() resets. */
+static const union mask forgotten_settings = {
+	FIELD(struct sock, sk_peek_off),
+	FIELD(struct inet_connection_sock, icsk_rto_min),
+	FIELD(struct inet_connection_sock, icsk_delack_max),
+	FIELD(struct tcp_sock, window_clamp),
+	FIELD(struct tcp_sock, rx_opt.user_mss),
+};
+
+/* Of an IPv6 socket, which stays one in memory after IPV6_ADDRFORM. */
+#define tcp6(sk)	container_of_const(tcp_sk(sk), struct tcp6_sock, tcp)
+
+static bool is_ipv6(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_family) == AF_INET6;
+}
+
+static bool both_ipv6(const struct sock *a, const struct sock *b)
+{
+	return is_ipv6(a) && is_ipv6(b);
+}
+
+static __always_inline bool words_equal(const struct sock *a,
+					const struct sock *b,
+					const union mask *mask)
+{
+	const unsigned long *words_a = (const unsigned long *)a;
+	const unsigned long *words_b = (const unsigned long *)b;
+	unsigned long differences = 0;
+	size_t i;
+
+	unrolled_full
+	for (i = 0; i < ARRAY_SIZE(mask->words); i++)
+		if (mask->words[i])
+			differences |= (words_a[i] ^ words_b[i]) &
+				       mask->words[i];
+
+	return !differences;
+}
+
+/* The flags that are settings; others say what state a socket is in. */
+#define SETTING_FLAGS							\
+	(BIT(SOCK_URGINLINE) | BIT(SOCK_KEEPOPEN) | BIT(SOCK_LINGER) |	\
+	 BIT(SOCK_BROADCAST) | BIT(SOCK_DBG) | BIT(SOCK_RCVTSTAMP) |	\
+	 BIT(SOCK_RCVTSTAMPNS) | BIT(SOCK_LOCALROUTE) |			\
+	 BIT(SOCK_RXQ_OVFL) | BIT(SOCK_ZEROCOPY) |			\
+	 BIT(SOCK_WIFI_STATUS) | BIT(SOCK_NOFCS) |			\
+	 BIT(SOCK_FILTER_LOCKED) | BIT(SOCK_SELECT_ERR_QUEUE) |		\
+	 BIT(SOCK_TXTIME) | BIT(SOCK_TSTAMP_NEW) | BIT(SOCK_RCVMARK) |	\
+	 BIT(SOCK_RCVPRIORITY))
+
+/* A push that has been asked for is no setting. */
+#define NAGLE	(TCP_NAGLE_OFF | TCP_NAGLE_CORK)
+
+/* Flags and bit-fields, whose place in a word depends on the architecture. */
+static bool bits_equal(const struct sock *a, const struct sock *b)
+{
+	const struct tcp_sock *tp_a = tcp_sk(a), *tp_b = tcp_sk(b);
+
+	return !((a->sk_flags ^ b->sk_flags) & SETTING_FLAGS) &&
+	       a->sk_reuse == b->sk_reuse &&
+	       a->sk_reuseport == b->sk_reuseport &&
+	       a->sk_no_check_tx == b->sk_no_check_tx &&
+	       a->sk_txtime_deadline_mode == b->sk_txtime_deadline_mode &&
+	       a->sk_txtime_report_errors == b->sk_txtime_report_errors &&
+	       tp_a->repair == tp_b->repair &&
+	       tp_a->recvmsg_inq == tp_b->recvmsg_inq &&
+	       !((tp_a->nonagle ^ tp_b->nonagle) & NAGLE) &&
+	       tp_a->thin_lto == tp_b->thin_lto &&
+	       tp_a->fastopen_connect == tp_b->fastopen_connect &&
+	       tp_a->fastopen_no_cookie == tp_b->fastopen_no_cookie &&
+	       tp_a->save_syn == tp_b->save_syn;
+}
+
+/* TCP_CONGESTION. Children of a listener that has chosen none have what is the
+ * namespace's by then.
  */
-static unsigned long congestion_control(const struct sock *sk)
+static const void *congestion_control(const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
-	const struct net *net = sock_net(sk);
 
 	if (icsk->icsk_ca_setsockopt)
-		return (unsigned long)READ_ONCE(icsk->icsk_ca_ops);
-	return (unsigned long)rcu_access_pointer(net->ipv4.tcp_congestion_control);
+		return READ_ONCE(icsk->icsk_ca_ops);
+	return rcu_access_pointer(sock_net(sk)->ipv4.tcp_congestion_control);
 }
 
-static unsigned long lingertime(const struct sock *sk)
+static bool congestion_control_equal(const struct sock *a, const struct sock *b)
 {
-	return sock_flag(sk, SOCK_LINGER) ? READ_ONCE(sk->sk_lingertime) : 0;
+	return (!inet_csk(a)->icsk_ca_setsockopt &&
+		!inet_csk(b)->icsk_ca_setsockopt) ||
+	       congestion_control(a) == congestion_control(b);
 }
 
-static int rcvbuf(const struct sock *sk)
+static const struct fastopen_queue *fastopenq(const struct sock *sk)
 {
-	return READ_ONCE(sk->sk_userlocks) & SOCK_RCVBUF_LOCK ?
-		READ_ONCE(sk->sk_rcvbuf) : 0;
+	return &inet_csk(sk)->icsk_accept_queue.fastopenq;
 }
 
-static int sndbuf(const struct sock *sk)
+/* TCP_FASTOPEN: whether there is one. The limit is the listener's, as its backlog
+ * is.
+ */
+static bool fastopen_equal(const struct sock *a, const struct sock *b)
 {
-	return READ_ONCE(sk->sk_userlocks) & SOCK_SNDBUF_LOCK ?
-		READ_ONCE(sk->sk_sndbuf) : 0;
+	int max_qlen_a = READ_ONCE(fastopenq(a)->max_qlen);
+	int max_qlen_b = READ_ONCE(fastopenq(b)->max_qlen);
+
+	return max_qlen_a == max_qlen_b || (max_qlen_a && max_qlen_b);
 }
 
-/* The limit is the listener's, as its backlog is. */
-static bool fastopen(const struct sock *sk)
+/* Values that count if a flag is set, which both have or neither has. */
+static bool flagged_equal(const struct sock *a, const struct sock *b)
 {
-	return READ_ONCE(inet_csk(sk)->icsk_accept_queue.fastopenq.max_qlen);
+	return (READ_ONCE(a->sk_lingertime) == READ_ONCE(b->sk_lingertime) ||
+		!sock_flag(a, SOCK_LINGER)) &&
+	       (READ_ONCE(a->sk_rcvbuf) == READ_ONCE(b->sk_rcvbuf) ||
+		!(READ_ONCE(a->sk_userlocks) & SOCK_RCVBUF_LOCK)) &&
+	       (READ_ONCE(a->sk_sndbuf) == READ_ONCE(b->sk_sndbuf) ||
+		!(READ_ONCE(a->sk_userlocks) & SOCK_SNDBUF_LOCK));
 }
 
-static bool has_policy(const struct sock *sk, int direction)
+/* TCP_QUICKACK, which tcp_disconnect() resets, too. */
+static bool quickack_equal(const struct sock *a, const struct sock *b)
+{
+	return inet_csk(a)->icsk_ack.pingpong == inet_csk(b)->icsk_ack.pingpong ||
+	       inet_csk_in_pingpong_mode((struct sock *)a) ==
+	       inet_csk_in_pingpong_mode((struct sock *)b);
+}
+
+/* IP_XFRM_POLICY: whether there is one. A socket that is destroyed loses it. */
+static bool policy_equal(const struct sock *a, const struct sock *b,
+			 int direction)
 {
 #ifdef CONFIG_XFRM
-	return rcu_access_pointer(sk->sk_policy[direction]);
+	return !rcu_access_pointer(a->sk_policy[direction]) ==
+	       !rcu_access_pointer(b->sk_policy[direction]);
 #else
-	return false;
+	return true;
 #endif
 }
 
-static void compare_socket(const struct sock *a, const struct sock *b,
-			   struct listener_values *differences)
+static bool values_equal(const struct sock *a, const struct sock *b,
+			 bool stopped)
 {
-	differences->flags = XOR(a->sk_flags, b->sk_flags);
-	differences->max_pacing_rate =
-		XOR(a->sk_max_pacing_rate, b->sk_max_pacing_rate);
-	differences->lingertime = lingertime(a) ^ lingertime(b);
-	differences->rcvtimeo = XOR(a->sk_rcvtimeo, b->sk_rcvtimeo);
-	differences->sndtimeo = XOR(a->sk_sndtimeo, b->sk_sndtimeo);
-	differences->mark = XOR(a->sk_mark, b->sk_mark);
-	differences->priority = XOR(a->sk_priority, b->sk_priority);
-	differences->tsflags = XOR(a->sk_tsflags, b->sk_tsflags);
-	differences->bind_phc = XOR(a->sk_bind_phc, b->sk_bind_phc);
-	differences->rcvbuf = rcvbuf(a) ^ rcvbuf(b);
-	differences->sndbuf = sndbuf(a) ^ sndbuf(b);
-	differences->rcvlowat = XOR(a->sk_rcvlowat, b->sk_rcvlowat);
-	differences->peek_off = XOR(a->sk_peek_off, b->sk_peek_off);
-	differences->userlocks = XOR(a->sk_userlocks, b->sk_userlocks);
-	differences->reuse = a->sk_reuse ^ b->sk_reuse;
-	differences->reuseport = a->sk_reuseport ^ b->sk_reuseport;
-	differences->no_check_tx = a->sk_no_check_tx ^ b->sk_no_check_tx;
-	differences->txrehash = XOR(a->sk_txrehash, b->sk_txrehash);
-	differences->clockid = XOR(a->sk_clockid, b->sk_clockid);
-	differences->txtime_deadline_mode =
-		a->sk_txtime_deadline_mode ^ b->sk_txtime_deadline_mode;
-	differences->txtime_report_errors =
-		a->sk_txtime_report_errors ^ b->sk_txtime_report_errors;
-#ifdef CONFIG_NET_RX_BUSY_POLL
-	differences->ll_usec = XOR(a->sk_ll_usec, b->sk_ll_usec);
-	differences->busy_poll_budget =
-		XOR(a->sk_busy_poll_budget, b->sk_busy_poll_budget);
-	differences->prefer_busy_poll =
-		XOR(a->sk_prefer_busy_poll, b->sk_prefer_busy_poll);
-#endif
-	differences->has_policy[0] = has_policy(a, 0) ^ has_policy(b, 0);
-	differences->has_policy[1] = has_policy(a, 1) ^ has_policy(b, 1);
+	/* Where an application changes a setting meanwhile, either answer is
+	 * right. Whatever else changes is masked.
+	 */
+	return data_race(bits_equal(a, b) &&
+			 flagged_equal(a, b) &&
+			 congestion_control_equal(a, b) &&
+			 fastopen_equal(a, b) &&
+			 words_equal(a, b, &socket_settings) &&
+			 words_equal(a, b, &ip_settings) &&
+			 words_equal(a, b, &tcp_settings) &&
+			 (!both_ipv6(a, b) ||
+			  words_equal(a, b, &ipv6_settings)) &&
+			 (stopped ||
+			  (words_equal(a, b, &forgotten_settings) &&
+			   quickack_equal(a, b) &&
+			   policy_equal(a, b, XFRM_POLICY_IN) &&
+			   policy_equal(a, b, XFRM_POLICY_OUT))));
 }
 
-static void compare_tcp(const struct sock *a, const struct sock *b,
-			struct listener_values *differences)
+static bool pointers_equal(const struct sock *a, const struct sock *b)
 {
-	const struct inet_connection_sock *icsk_a = inet_csk(a);
-	const struct inet_connection_sock *icsk_b = inet_csk(b);
-	const struct tcp_sock *tp_a = tcp_sk(a);
-	const struct tcp_sock *tp_b = tcp_sk(b);
-
-	differences->congestion_control =
-		congestion_control(a) ^ congestion_control(b);
-	differences->user_timeout =
-		XOR(icsk_a->icsk_user_timeout, icsk_b->icsk_user_timeout);
-	differences->rto_min = XOR(icsk_a->icsk_rto_min, icsk_b->icsk_rto_min);
-	differences->rto_max = XOR(icsk_a->icsk_rto_max, icsk_b->icsk_rto_max);
-	differences->delack_max =
-		XOR(icsk_a->icsk_delack_max, icsk_b->icsk_delack_max);
-	differences->syn_retries =
-		XOR(icsk_a->icsk_syn_retries, icsk_b->icsk_syn_retries);
-	differences->in_pingpong_mode =
-		inet_csk_in_pingpong_mode((struct sock *)a) ^
-		inet_csk_in_pingpong_mode((struct sock *)b);
-	differences->defer_accept =
-		XOR(icsk_a->icsk_accept_queue.rskq_defer_accept,
-		    icsk_b->icsk_accept_queue.rskq_defer_accept);
-	differences->fastopen = fastopen(a) ^ fastopen(b);
-	differences->keepalive_time =
-		XOR(tp_a->keepalive_time, tp_b->keepalive_time);
-	differences->keepalive_intvl =
-		XOR(tp_a->keepalive_intvl, tp_b->keepalive_intvl);
-	differences->keepalive_probes =
-		XOR(tp_a->keepalive_probes, tp_b->keepalive_probes);
-	differences->linger2 = XOR(tp_a->linger2, tp_b->linger2);
-	differences->notsent_lowat =
-		XOR(tp_a->notsent_lowat, tp_b->notsent_lowat);
-	differences->window_clamp = XOR(tp_a->window_clamp, tp_b->window_clamp);
-	differences->tcp_tx_delay = XOR(tp_a->tcp_tx_delay, tp_b->tcp_tx_delay);
-	differences->user_mss =
-		XOR(tp_a->rx_opt.user_mss, tp_b->rx_opt.user_mss);
-	differences->nonagle = tp_a->nonagle ^ tp_b->nonagle;
-	differences->save_syn = tp_a->save_syn ^ tp_b->save_syn;
-	differences->thin_lto = tp_a->thin_lto ^ tp_b->thin_lto;
-	differences->recvmsg_inq = tp_a->recvmsg_inq ^ tp_b->recvmsg_inq;
-	differences->fastopen_connect =
-		tp_a->fastopen_connect ^ tp_b->fastopen_connect;
-	differences->fastopen_no_cookie =
-		tp_a->fastopen_no_cookie ^ tp_b->fastopen_no_cookie;
-	differences->repair = tp_a->repair ^ tp_b->repair;
-	differences->repair_queue = XOR(tp_a->repair_queue, tp_b->repair_queue);
+	return rcu_access_pointer(a->sk_filter) ==
+	       rcu_access_pointer(b->sk_filter) &&
+	       rcu_access_pointer(fastopenq(a)->ctx) ==
+	       rcu_access_pointer(fastopenq(b)->ctx) &&
+	       (!both_ipv6(a, b) ||
+		rcu_access_pointer(tcp6(a)->inet6.opt) ==
+		rcu_access_pointer(tcp6(b)->inet6.opt));
 }
 
-static void compare_inet(const struct sock *a, const struct sock *b,
-			 struct listener_values *differences)
+/* If @a or @b has @stopped, what is left of its settings is compared. */
+enum listener_difference
+rust_helper_listener_difference(const struct sock *a, const struct sock *b,
+				bool stopped)
 {
-	const struct inet_sock *inet_a = inet_sk(a);
-	const struct inet_sock *inet_b = inet_sk(b);
-
-	differences->inet_flags = XOR(inet_a->inet_flags, inet_b->inet_flags);
-	differences->uc_index = XOR(inet_a->uc_index, inet_b->uc_index);
-	differences->local_port_range =
-		XOR(inet_a->local_port_range, inet_b->local_port_range);
-	differences->uc_ttl = XOR(inet_a->uc_ttl, inet_b->uc_ttl);
-	differences->tos = XOR(inet_a->tos, inet_b->tos);
-	differences->min_ttl = XOR(inet_a->min_ttl, inet_b->min_ttl);
-	differences->pmtudisc = XOR(inet_a->pmtudisc, inet_b->pmtudisc);
-}
-
-static void compare_inet6(const struct ipv6_pinfo *a,
-			  const struct ipv6_pinfo *b,
-			  struct listener_values *differences)
-{
-	differences->frag_size = XOR(a->frag_size, b->frag_size);
-	differences->ucast_oif = XOR(a->ucast_oif, b->ucast_oif);
-	differences->rxopt = XOR(a->rxopt.all, b->rxopt.all);
-	differences->hop_limit = XOR(a->hop_limit, b->hop_limit);
-	differences->tclass = XOR(a->tclass, b->tclass);
-	differences->min_hopcount = XOR(a->min_hopcount, b->min_hopcount);
-	differences->pmtudisc6 = XOR(a->pmtudisc, b->pmtudisc);
-	differences->srcprefs = XOR(a->srcprefs, b->srcprefs);
-}
-
-/* The bits in which two listeners of one address family differ. What setsockopt()
- * changes under the socket's lock only, as it does bit-fields, may be changing
- * meanwhile.
- */
-void rust_helper_listener_values_compare(const struct sock *a,
-					 const struct sock *b,
-					 struct listener_values *differences)
-{
-	const struct ipv6_pinfo *np_a = inet6_sk(a);
-	const struct ipv6_pinfo *np_b = inet6_sk(b);
-
-	static_assert(offsetofend(struct listener_values, srcprefs) ==
-		      sizeof(*differences));
-
-	memset(differences, 0, sizeof(*differences));
-	compare_socket(a, b, differences);
-	compare_tcp(a, b, differences);
-	compare_inet(a, b, differences);
-	if (np_a && np_b)
-		compare_inet6(np_a, np_b, differences);
+	if (!values_equal(a, b, stopped))
+		return LISTENER_VALUES_DIFFER;
+	if (!pointers_equal(a, b))
+		return LISTENER_POINTERS_DIFFER;
+	return LISTENER_SAME;
 }
 
 const struct bpf_prog *rust_helper_listener_filter(const struct sock *sk)
@@ -210,16 +290,16 @@ const struct bpf_prog *rust_helper_listener_filter(const struct sock *sk)
 const struct tcp_fastopen_context *
 rust_helper_listener_fastopen_keys(const struct sock *sk)
 {
-	if (!fastopen(sk) || sock_flag(sk, SOCK_DEAD))
+	if (!READ_ONCE(fastopenq(sk)->max_qlen) || sock_flag(sk, SOCK_DEAD))
 		return NULL;
-	return tcp_fastopen_get_ctx((struct sock *)sk);
+	return tcp_fastopen_get_ctx(sk);
 }
 
 const struct ipv6_txoptions *rust_helper_listener_options(const struct sock *sk)
 {
-	const struct ipv6_pinfo *np = inet6_sk(sk);
-
-	return np ? rcu_dereference(np->opt) : NULL;
+	if (!is_ipv6(sk))
+		return NULL;
+	return rcu_dereference(tcp6(sk)->inet6.opt);
 }
 
 /* The instructions of classic BPF, as they were given to setsockopt(); NULL for

@@ -10,76 +10,11 @@
 
 use super::Listener;
 use crate::bindings;
-use core::{
-    mem::{
-        self,
-        MaybeUninit, //
-    },
-    ptr,
-    slice, //
-};
+use core::slice;
 use kernel::sync::rcu;
 
-/// The flags of `struct sock` that are settings; others say what state it's in.
-const FLAGS: usize = 1 << bindings::sock_flags_SOCK_URGINLINE
-    | 1 << bindings::sock_flags_SOCK_KEEPOPEN
-    | 1 << bindings::sock_flags_SOCK_LINGER
-    | 1 << bindings::sock_flags_SOCK_BROADCAST
-    | 1 << bindings::sock_flags_SOCK_DBG
-    | 1 << bindings::sock_flags_SOCK_RCVTSTAMP
-    | 1 << bindings::sock_flags_SOCK_RCVTSTAMPNS
-    | 1 << bindings::sock_flags_SOCK_LOCALROUTE
-    | 1 << bindings::sock_flags_SOCK_RXQ_OVFL
-    | 1 << bindings::sock_flags_SOCK_ZEROCOPY
-    | 1 << bindings::sock_flags_SOCK_WIFI_STATUS
-    | 1 << bindings::sock_flags_SOCK_NOFCS
-    | 1 << bindings::sock_flags_SOCK_FILTER_LOCKED
-    | 1 << bindings::sock_flags_SOCK_SELECT_ERR_QUEUE
-    | 1 << bindings::sock_flags_SOCK_TXTIME
-    | 1 << bindings::sock_flags_SOCK_TSTAMP_NEW
-    | 1 << bindings::sock_flags_SOCK_RCVMARK
-    | 1 << bindings::sock_flags_SOCK_RCVPRIORITY;
-
-/// What values are compared as, all at once: most listeners of a group are alike.
-type Words = [u64; mem::size_of::<bindings::listener_values>() / mem::size_of::<u64>()];
-
-const ALL: bindings::listener_values = {
-    let all: Words = [u64::MAX; _];
-
-    // SAFETY: As large; integers, without padding, which have any bits.
-    unsafe { mem::transmute(all) }
-};
-
-/// The bits of values that are settings.
-const COMPLETE: bindings::listener_values = bindings::listener_values {
-    flags: FLAGS,
-    userlocks: bindings::SOCK_BUF_LOCK_MASK as u8,
-    // A push that has been asked for is no setting.
-    nonagle: (bindings::TCP_NAGLE_OFF | bindings::TCP_NAGLE_CORK) as u8,
-    ..ALL
-};
-
-/// Those without what the kernel forgets when a listener stops: in
-/// `tcp_disconnect()`, or as it destroys a socket that was closed.
-const REMAINING: bindings::listener_values = bindings::listener_values {
-    user_mss: 0,
-    window_clamp: 0,
-    rto_min: 0,
-    delack_max: 0,
-    in_pingpong_mode: 0,
-    peek_off: 0,
-    has_policy: [0; 2],
-    ..COMPLETE
-};
-
-fn words(values: &bindings::listener_values) -> &Words {
-    // SAFETY: As large, and aligned as its first field, which is a word. There's no
-    // padding.
-    unsafe { &*ptr::from_ref(values).cast() }
-}
-
 impl Listener {
-    /// Whether another listener, of the same address family, has the same settings.
+    /// Whether another listener has the same settings.
     ///
     /// Those of a listener that has stopped are complete until `listen_stop()`
     /// returns; only the `remaining` ones can be compared afterwards.
@@ -89,29 +24,26 @@ impl Listener {
         remaining: bool,
         rcu: &rcu::Guard,
     ) -> bool {
-        let mask = if remaining { &REMAINING } else { &COMPLETE };
+        // SAFETY: Valid by the type invariant.
+        let difference =
+            unsafe { bindings::listener_difference(self.as_raw(), other.as_raw(), remaining) };
 
-        self.values_equal(other, mask)
-            && self.filters_equal(other, rcu)
-            && (remaining || self.fastopen_keys_equal(other, rcu))
-            && self.options_equal(other, rcu)
+        match difference {
+            bindings::listener_difference_LISTENER_SAME => true,
+            bindings::listener_difference_LISTENER_POINTERS_DIFFER => {
+                self.contents_equal(other, remaining, rcu)
+            }
+            _ => false,
+        }
     }
 
-    fn values_equal(&self, other: &Listener, mask: &bindings::listener_values) -> bool {
-        let mut differences = MaybeUninit::uninit();
-
-        // SAFETY: Both are valid by the type invariant; all is written.
-        let differences = unsafe {
-            bindings::listener_values_compare(
-                self.as_raw(),
-                other.as_raw(),
-                differences.as_mut_ptr(),
-            );
-            differences.assume_init_ref()
-        };
-        let differences = words(differences).iter().zip(words(mask));
-
-        differences.fold(0, |any, (bits, mask)| any | (bits & mask)) == 0
+    /// Whether filters, keys and options are the same, although they are others.
+    /// Most listeners have none.
+    #[cold]
+    fn contents_equal(&self, other: &Listener, remaining: bool, rcu: &rcu::Guard) -> bool {
+        self.filters_equal(other, rcu)
+            && (remaining || self.fastopen_keys_equal(other, rcu))
+            && self.options_equal(other, rcu)
     }
 
     /// Classic BPF is the same if its instructions are. Other programs may have
