@@ -166,7 +166,9 @@ __rust_helper bool rust_helper_sk_has_fasync(const struct sock *sk)
 
 __rust_helper void rust_helper_sk_data_ready(struct sock *sk)
 {
-	READ_ONCE(sk->sk_data_ready)(sk);
+	void (*data_ready)(struct sock *sk) = READ_ONCE(sk->sk_data_ready);
+
+	data_ready(sk);
 }
 
 /* As sock_def_readable() does, but for n exclusive waiters. */

@@ -146,7 +146,8 @@ impl<'a> Group<'a> {
 
     /// Whether a listener that is like the former may have this connection.
     pub(crate) fn may_have(&self, listener: &Listener, connection: Connection<'_>) -> bool {
-        connection.fits(self.former, listener) && connection.keys_match(self.former, listener, self.rcu)
+        connection.fits(self.former, listener)
+            && connection.keys_match(self.former, listener, self.rcu)
     }
 
     /// Takes a reference on a listener of the group, if it is alive and may have
