@@ -95,8 +95,8 @@ fn move_chunk<'q>(
     let balance = choice.preferences.balance;
 
     if choice.program.is_some()
-        || group.is_mixed()
         || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
+        || queue.next().is_some_and(|first| group.is_mixed(first))
     {
         move_one_by_one(&choice, queue, packet, &rcu);
         Moved::Some

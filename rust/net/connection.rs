@@ -141,6 +141,13 @@ impl Connection<'_> {
         self.ulp() == ulp && unsafe { bindings::sk_data_ready_fits(self.as_raw(), to.as_raw()) }
     }
 
+    /// Whether a child has inherited callbacks of another protocol, as its listener had
+    /// them at that time.
+    pub(super) fn has_callbacks(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { !bindings::sk_has_default_data_ready(self.as_raw()) }
+    }
+
     /// The protocol that a child speaks on top of TCP, or null.
     fn ulp(&self) -> *const bindings::tcp_ulp_ops {
         // SAFETY: Valid by the type invariant.
@@ -176,11 +183,10 @@ impl Connection<'_> {
     /// Whether a listener of the same identity as `former` may be unable to have it.
     pub(crate) fn is_particular(&self, former: &Listener) -> bool {
         former.device() != 0
-            || former.has_callbacks()
             || if self.is_request() {
-                self.asks_for_smc()
+                self.is_mptcp() || self.asks_for_smc()
             } else {
-                !self.ulp().is_null()
+                self.has_callbacks() || !self.ulp().is_null()
             }
             || keys::in_use()
     }

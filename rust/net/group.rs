@@ -102,13 +102,17 @@ impl<'a> Group<'a> {
         unsafe { bindings::reuseport_has_incoming_cpu(self.reuse.as_ptr()) }
     }
 
-    /// Whether a listener that may have one child of the former may be unable to have
-    /// another: the former is of MPTCP, and some of its children have fallen back; it has
-    /// callbacks of another protocol, and some children were made before it had them;
-    /// it's bound to a device, and some were made before it was; or one of the listeners
-    /// has or had keys.
-    pub(crate) fn is_mixed(&self) -> bool {
+    /// Whether a listener that may have one child of the former, of which `first` is the
+    /// oldest, need not be one that may have another. So it is if
+    ///
+    /// * the former is of MPTCP, from which some children have fallen back;
+    /// * it or the child has callbacks of another protocol. A listener of SMC has none any
+    ///   more when it stops;
+    /// * it's bound to a device, and perhaps wasn't always;
+    /// * one of the listeners has or had keys.
+    pub(crate) fn is_mixed(&self, first: Connection<'_>) -> bool {
         self.former.has_callbacks()
+            || first.has_callbacks()
             || self.former.device() != 0
             || (keys::in_use() && self.has_keys())
     }
