@@ -207,7 +207,8 @@ static const struct setting tcp_settings[] = {
 };
 
 static const struct setting ip_settings[] = {
-	SETTING(IPPROTO_IP, IP_TOS, INT(IPTOS_LOWDELAY)),
+	/* Others set SO_PRIORITY, too. */
+	SETTING(IPPROTO_IP, IP_TOS, INT(IPTOS_CLASS_CS1)),
 	SETTING(IPPROTO_IP, IP_TTL, INT(77)),
 	SETTING(IPPROTO_IP, IP_RECVOPTS, INT(1)),
 	SETTING(IPPROTO_IP, IP_RETOPTS, INT(1)),
