@@ -127,13 +127,17 @@ __rust_helper bool rust_helper_rsk_is_mptcp(struct sock *req)
 
 __rust_helper bool rust_helper_rsk_is_mptcp_join(struct sock *req)
 {
+#ifdef CONFIG_MPTCP
 	return rsk_is_mptcp(inet_reqsk(req)) &&
 	       mptcp_subflow_reqsk_is_join(inet_reqsk(req));
+#else
+	return false;
+#endif
 }
 
 __rust_helper bool rust_helper_rsk_asks_for_smc(struct sock *req)
 {
-	return inet_rsk(inet_reqsk(req))->smc_ok;
+	return IS_ENABLED(CONFIG_SMC) && inet_rsk(inet_reqsk(req))->smc_ok;
 }
 
 __rust_helper bool rust_helper_sk_is_smc(const struct sock *sk)

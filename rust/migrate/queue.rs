@@ -96,7 +96,7 @@ fn move_chunk<'q>(
 
     if choice.program.is_some()
         || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
-        || queue.next().is_some_and(|first| group.is_mixed(first))
+        || group.is_mixed()
     {
         move_one_by_one(&choice, queue, packet, &rcu);
         Moved::Some

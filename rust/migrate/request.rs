@@ -51,6 +51,10 @@ pub(super) fn select(
 pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
     let (former, found) = (child.former(), child.found());
 
+    // Nobody expects the connections of a listener without a group to be migrated.
+    if former.group(rcu).is_none() {
+        return false;
+    }
     if let Err(outcome) = child.detach(rcu) {
         failed(Path::Ack, outcome, former, None, child.connection());
         return false;

@@ -102,17 +102,17 @@ impl<'a> Group<'a> {
         unsafe { bindings::reuseport_has_incoming_cpu(self.reuse.as_ptr()) }
     }
 
-    /// Whether a listener that may have one child of the former, of which `first` is the
-    /// oldest, need not be one that may have another. So it is if
+    /// Whether a listener that may have one child of the former need not be one that may
+    /// have another. So it is if
     ///
-    /// * the former is of MPTCP, from which some children have fallen back;
-    /// * it or the child has callbacks of another protocol. A listener of SMC has none any
-    ///   more when it stops;
+    /// * the former is of MPTCP, from which some children have fallen back, or has
+    ///   callbacks of another protocol, which some children were made without;
+    /// * it is of SMC, which has given its callbacks back by the time that it stops;
     /// * it's bound to a device, and perhaps wasn't always;
     /// * one of the listeners has or had keys.
-    pub(crate) fn is_mixed(&self, first: Connection<'_>) -> bool {
+    pub(crate) fn is_mixed(&self) -> bool {
         self.former.has_callbacks()
-            || first.has_callbacks()
+            || self.former.is_smc()
             || self.former.device() != 0
             || (keys::in_use() && self.has_keys())
     }

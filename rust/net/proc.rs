@@ -29,7 +29,7 @@ pub(crate) trait Show: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `entry` is that of the file, which shows `data`, or null without procfs.
+/// `entry` is that of the file, which shows `data`.
 #[pin_data(PinnedDrop)]
 pub(crate) struct NetFile<T: Show> {
     data: T,
@@ -75,7 +75,7 @@ impl<T: Show> NetFile<T> {
             )
         };
 
-        if entry.is_null() && cfg!(CONFIG_PROC_FS) {
+        if entry.is_null() {
             Err(ENOMEM)
         } else {
             Ok(entry)
@@ -110,8 +110,8 @@ impl<T: Show> Deref for NetFile<T> {
 #[pinned_drop]
 impl<T: Show> PinnedDrop for NetFile<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant; null is nothing to remove. Nobody reads the
-        // file any more when this returns.
+        // SAFETY: By the type invariant. Nobody reads the file any more when this
+        // returns.
         unsafe { bindings::proc_remove(self.entry) }
     }
 }

@@ -153,13 +153,12 @@ impl<'a> ExpiringRequest<'a> {
             return Outcome::NoMemory;
         }
 
-        // SAFETY: The new one is nobody else's until it's hashed: lookups that still
-        // find its memory see a reference count of 0 first, and another key
-        // afterwards. The 3 references are ehash's, the timer's and this
-        // function's. They are set before the timer can run.
+        // SAFETY: The new one is nobody else's until it has references. Lookups that
+        // still find its memory may take it from then on, so it's complete by then. The
+        // 3 references are ehash's, the timer's and this function's.
         unsafe {
-            bindings::reqsk_refcnt_set(nreq, 3);
             bindings::reqsk_clone_setup(nreq);
+            bindings::reqsk_refcnt_set(nreq, 3);
         }
 
         // Whether the timer's reference is this function's to put.
@@ -257,8 +256,8 @@ impl QueuedRequest {
             Atomic::<i32>::from_ptr(self.as_raw().byte_add(bindings::SKC_REFCNT_OFFSET).cast())
         };
 
-        // Pairs with refcount_dec_and_test() in reqsk_put(): a holder that has put its
-        // reference has read the listener before.
+        // Pairs with refcount_dec_and_test() in reqsk_put() and sock_gen_put(): a holder
+        // that has put its reference has read the listener before.
         refcnt.load(Acquire) != 1
     }
 
@@ -274,6 +273,7 @@ impl QueuedRequest {
 
     /// Has a request that was made from a SYN cookie, and names no listener, name the
     /// one that it is queued on, with a reference. False if that has lost its last one.
+    /// The request must be on a list of the caller's, or on none yet.
     #[inline]
     pub(super) fn own(&self, listener: &Listener) -> bool {
         // SAFETY: Valid by the type invariant.
@@ -344,7 +344,7 @@ impl QueuedRequest {
 }
 
 /// A queue's reference on a request. The queue is that of the listener that `'q` stands
-/// for.
+/// for; or there's none yet, as for the request of a [`NewChild`].
 ///
 /// # Invariants
 ///
