@@ -118,5 +118,8 @@ TEST_F(tcp_migrate_refused, timer_has_been_faster)
 int main(int argc, char **argv)
 {
 	netns_require_migration();
+	if (access("/proc/sys/net/core/bpf_jit_enable", F_OK))
+		ksft_exit_skip("no BPF JIT, which bpf_loop() needs\n");
+
 	return test_harness_run(argc, argv);
 }
