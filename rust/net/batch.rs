@@ -203,6 +203,7 @@ impl<'q> TakenQueue<'q> {
     }
 
     /// An empty batch of this queue's requests, for the listener that was chosen.
+    #[inline]
     pub(crate) fn batch(&self, destination: Destination) -> Batch<'q> {
         let Destination { listener, room } = destination;
         let other_cgroup = !self.former.shares_cgroup(&listener);
@@ -250,6 +251,7 @@ impl<'q> TakenQueue<'q> {
     /// Adds a request to a batch, or where somebody else holds that, a clone of it. One of
     /// Fast Open is sent at once, and on its own. What can't be added is kept: when there's
     /// no memory for a clone, or a process owns the child of Fast Open.
+    #[inline]
     pub(crate) fn add(&mut self, batch: &mut Batch<'q>, req: OwnedRequest<'q>, rcu: &rcu::Guard) {
         if req.is_fast_open() {
             return self.send_fast_open(&batch.to, req, rcu);

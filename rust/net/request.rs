@@ -384,6 +384,7 @@ impl OwnedRequest<'_> {
     /// # Safety
     ///
     /// The request must name `listener`. The child of a Fast Open request must be locked.
+    #[inline]
     pub(super) unsafe fn into_unheld(
         self,
         listener: &Listener,
