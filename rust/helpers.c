@@ -5,7 +5,12 @@
 #include <linux/fs.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
+#include <net/inet_hashtables.h>
+#include <net/inet6_hashtables.h>
+#include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/mptcp.h>
 #include <net/netns/generic.h>
@@ -13,6 +18,7 @@
 #include <net/sock.h>
 #include <net/sock_reuseport.h>
 #include <net/tcp.h>
+#include <net/tcp_migrate.h>
 
 #include "helpers.h"
 
@@ -98,6 +104,158 @@ __rust_helper struct net *rust_helper_sock_net(const struct sock *sk)
 __rust_helper struct sock_reuseport *rust_helper_sk_reuseport_cb(const struct sock *sk)
 {
 	return rcu_dereference(sk->sk_reuseport_cb);
+}
+
+__rust_helper bool rust_helper_sk_is_dead(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_DEAD);
+}
+
+__rust_helper bool rust_helper_sk_holds_net(const struct sock *sk)
+{
+	return sk->sk_net_refcnt;
+}
+
+__rust_helper bool rust_helper_sk_reuseport(const struct sock *sk)
+{
+	return sk->sk_reuseport;
+}
+
+/* Whether a successor may bind to the port while there are children, and somebody
+ * has chosen that port.
+ */
+__rust_helper bool rust_helper_listener_has_port(const struct sock *sk)
+{
+	return (sk->sk_reuse || sk->sk_reuseport) &&
+	       (sk->sk_userlocks & SOCK_BINDPORT_LOCK);
+}
+
+__rust_helper bool rust_helper_listener_in_repair(const struct sock *sk)
+{
+	return tcp_sk(sk)->repair;
+}
+
+/* inet_num is reset when a socket is destroyed; this isn't. */
+static u16 listener_port(const struct sock *sk)
+{
+	return ntohs(READ_ONCE(inet_sk(sk)->inet_sport));
+}
+
+__rust_helper void rust_helper_listener_address(const struct sock *sk,
+						struct listener_address *address)
+{
+	address->ipv6 = sk->sk_family == AF_INET6;
+	address->port = listener_port(sk);
+	address->v4 = ntohl(sk->sk_rcv_saddr);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		memcpy(address->v6, &sk->sk_v6_rcv_saddr, sizeof(address->v6));
+#endif
+}
+
+/* Who would have a SYN to the address of @sk, without a reference. Programs of
+ * sk_lookup see no source address.
+ */
+struct sock *rust_helper_listener_lookup(const struct sock *sk)
+{
+	int dif = READ_ONCE(sk->sk_bound_dev_if);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 &&
+	    !ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
+		return inet6_lookup_listener(sock_net(sk), NULL, 0,
+					     &in6addr_any, 0,
+					     &sk->sk_v6_rcv_saddr,
+					     listener_port(sk), dif, 0);
+#endif
+	return __inet_lookup_listener(sock_net(sk), NULL, 0, htonl(INADDR_ANY),
+				      0, sk->sk_rcv_saddr, listener_port(sk),
+				      dif, 0);
+}
+
+/* How well a listener fits, as compute_score() in inet_hashtables.c and
+ * inet6_hashtables.c says, but for the CPU. An address of its own counts most; a
+ * wildcard is looked up in a second step there. 0 is not at all.
+ */
+__rust_helper unsigned int
+rust_helper_listener_score(const struct sock *sk, const struct net *net,
+			   u16 family, const void *daddr, u16 hnum, int dif,
+			   int sdif)
+{
+	int device = READ_ONCE(sk->sk_bound_dev_if);
+	unsigned int score = 1;
+
+	if (listener_port(sk) != hnum ||
+	    !inet_sk_bound_dev_eq(net, device, dif, sdif))
+		return 0;
+
+	if (family == AF_INET) {
+		__be32 bound = sk->sk_rcv_saddr;
+
+		if (ipv6_only_sock(sk) ||
+		    (bound && bound != *(const __be32 *)daddr))
+			return 0;
+		if (bound)
+			score += 4;
+		if (sk->sk_family == AF_INET)
+			score += 1;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	if (family == AF_INET6) {
+		const struct in6_addr *bound = &sk->sk_v6_rcv_saddr;
+
+		if (sk->sk_family != AF_INET6 ||
+		    (!ipv6_addr_any(bound) &&
+		     !ipv6_addr_equal(bound, daddr)))
+			return 0;
+		if (!ipv6_addr_any(bound))
+			score += 4;
+	}
+#endif
+	return score + (device ? 2 : 0);
+}
+
+/* Takes a listener out of lhash2, and its group's listening section. */
+__rust_helper void rust_helper_listener_unhash(struct sock *sk)
+{
+	sk->sk_prot->unhash(sk);
+}
+
+/* Ends an orphaned listener, unless somebody else has. */
+void rust_helper_orphan_end(struct sock *sk)
+{
+#ifdef CONFIG_MPTCP
+	if (sk_is_mptcp(sk)) {
+		struct sock *conn = mptcp_subflow_conn(sk);
+
+		/* Nobody else does. */
+		conn->sk_prot->close(conn, 0);
+		return;
+	}
+#endif
+	tcp_abort(sk, ECONNABORTED);
+}
+
+static u32 *synq_overflow_stamp(struct sock *sk)
+{
+	struct sock_reuseport *reuse = NULL;
+
+	if (sk->sk_reuseport)
+		reuse = rcu_dereference(sk->sk_reuseport_cb);
+	return reuse ? &reuse->synq_overflow_ts :
+		       (u32 *)&tcp_sk(sk)->rx_opt.ts_recent_stamp;
+}
+
+/* Has @to accept the SYN cookies that @from has sent; see tcp_synq_overflow(). */
+void rust_helper_listener_share_cookies(struct sock *from, struct sock *to)
+{
+	u32 sent = READ_ONCE(*synq_overflow_stamp(from));
+	u32 *stamp = synq_overflow_stamp(to);
+	u32 now = jiffies;
+
+	if (time_between32(now, sent - HZ, sent + TCP_SYNCOOKIE_VALID) &&
+	    (tcp_synq_no_recent_overflow(to) || time_before32(READ_ONCE(*stamp), sent)))
+		WRITE_ONCE(*stamp, sent);
 }
 
 __rust_helper int rust_helper_ir_iif(struct sock *req)
@@ -510,6 +668,12 @@ __rust_helper void *rust_helper_proc_data(const struct seq_file *file)
 	return pde_data(file_inode(file->file));
 }
 
+__rust_helper u32 rust_helper_proc_uid(const struct seq_file *file, u32 uid)
+{
+	return from_kuid_munged(seq_user_ns((struct seq_file *)file),
+				KUIDT_INIT(uid));
+}
+
 __rust_helper void rust_helper_proc_remove(struct proc_dir_entry *entry)
 {
 	proc_remove(entry);
@@ -524,4 +688,15 @@ __rust_helper void rust_helper_cond_resched_unless_bpf(void)
 {
 	if (!has_current_bpf_ctx())
 		cond_resched();
+}
+
+void rust_helper_init_delayed_work(struct delayed_work *work, work_func_t func)
+{
+	INIT_DELAYED_WORK(work, func);
+}
+
+__rust_helper void rust_helper_mod_delayed_work(struct delayed_work *work,
+						unsigned long delay)
+{
+	mod_delayed_work(system_dfl_wq, work, delay);
 }

@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 struct bpf_prog;
+struct delayed_work;
 struct ipv6_txoptions;
 struct net;
 struct proc_dir_entry;
@@ -25,6 +26,7 @@ struct tcp_ao_key;
 struct tcp_fastopen_context;
 struct tcp_md5sig_key;
 struct tcp_ulp_ops;
+struct work_struct;
 
 /* Attributes keep C from being inlined in Rust where they differ, and these do in
  * name only; see rust/helpers/helpers.c in the kernel.
@@ -50,6 +52,14 @@ struct listener_status {
 	int incoming_cpu;
 	bool listening;
 	bool closing;
+};
+
+/* What a listener is bound to, in host byte order but for IPv6. */
+struct listener_address {
+	bool ipv6;
+	u16 port;
+	u32 v4;
+	u8 v6[16];
 };
 
 /* Reference counts of sockets and requests */
@@ -161,6 +171,23 @@ const void *rust_helper_bpf_prog_classic(const struct bpf_prog *prog,
 const void *rust_helper_fastopen_keys(const struct tcp_fastopen_context *ctx,
 				      size_t *len);
 
+/* Orphaned listeners */
+bool rust_helper_sk_is_dead(const struct sock *sk);
+bool rust_helper_sk_holds_net(const struct sock *sk);
+bool rust_helper_sk_reuseport(const struct sock *sk);
+bool rust_helper_listener_has_port(const struct sock *sk);
+bool rust_helper_listener_in_repair(const struct sock *sk);
+void rust_helper_listener_address(const struct sock *sk,
+				  struct listener_address *address);
+struct sock *rust_helper_listener_lookup(const struct sock *sk);
+unsigned int rust_helper_listener_score(const struct sock *sk,
+					const struct net *net, u16 family,
+					const void *daddr, u16 hnum, int dif,
+					int sdif);
+void rust_helper_listener_unhash(struct sock *sk);
+void rust_helper_orphan_end(struct sock *sk);
+void rust_helper_listener_share_cookies(struct sock *from, struct sock *to);
+
 /* The rest */
 void *rust_helper_net_generic(const struct net *net, unsigned int id);
 void rust_helper_net_add_migrated(struct net *net, unsigned int n);
@@ -170,8 +197,13 @@ rust_helper_proc_net_create(struct net *net, const char *name,
 			    int (*show)(struct seq_file *file, void *v),
 			    void *data);
 void *rust_helper_proc_data(const struct seq_file *file);
+u32 rust_helper_proc_uid(const struct seq_file *file, u32 uid);
 void rust_helper_proc_remove(struct proc_dir_entry *entry);
 int rust_helper_this_cpu(void);
 void rust_helper_cond_resched_unless_bpf(void);
+void rust_helper_init_delayed_work(struct delayed_work *work,
+				   void (*func)(struct work_struct *work));
+void rust_helper_mod_delayed_work(struct delayed_work *work,
+				  unsigned long delay);
 
 #endif /* _TCP_MIGRATE_HELPERS_H */

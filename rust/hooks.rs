@@ -8,14 +8,17 @@
 use crate::{
     bindings,
     net::{
+        Closing,
         ExpiringRequest,
+        Kept,
         Listener,
         ListenerRef,
         NewChild,
         Packet,
         Program,
         Request,
-        Stopping, //
+        Stopping,
+        Target, //
     },
 };
 use core::{
@@ -85,6 +88,24 @@ pub(crate) trait Operations: 'static {
     ) {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
+
+    /// Keeps a listener that has lost its last file descriptor, so that it goes on.
+    /// Otherwise it's closed. Called in process context with the socket locked; may sleep.
+    fn orphan(_listener: Closing<'_>) -> Option<Kept> {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The orphaned listener for a target, for which there's no other. Called in softirq
+    /// or process context.
+    fn orphaned<'a>(_target: &Target<'_>, _rcu: &'a rcu::Guard) -> Option<&'a Listener> {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `listener` has begun to listen, while there are orphans. Called in process context
+    /// with the socket locked.
+    fn listen_start(_listener: &Listener, _rcu: &rcu::Guard) {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The C side of [`Operations`].
@@ -109,6 +130,9 @@ impl<T: Operations> Adapter<T> {
         complete: op!(HAS_COMPLETE, complete),
         refused: op!(HAS_REFUSED, refused),
         timer: op!(HAS_TIMER, timer),
+        orphan: op!(HAS_ORPHAN, orphan),
+        orphaned: op!(HAS_ORPHANED, orphaned),
+        listen_start: op!(HAS_LISTEN_START, listen_start),
     };
 
     /// Calls [`Operations::keep_closed`].
@@ -229,6 +253,51 @@ impl<T: Operations> Adapter<T> {
         let req = unsafe { ExpiringRequest::new(req) };
 
         T::timer(&listener, req, expire, resend, &rcu)
+    }
+
+    /// Calls [`Operations::orphan`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a TCP listener with a socket, locked by the caller in process context,
+    /// who gives up the reference of its file descriptor if this returns true.
+    unsafe extern "C" fn orphan(sk: *mut bindings::sock) -> bool {
+        // SAFETY: The kernel passes a listener that it has locked, and is about to close.
+        T::orphan(unsafe { Closing::from_raw(sk) }).is_some()
+    }
+
+    /// Calls [`Operations::orphaned`].
+    ///
+    /// # Safety
+    ///
+    /// `net` must be alive, and `daddr` an address of that family; the caller must be in
+    /// an RCU read section for as long as it uses what this returns.
+    unsafe extern "C" fn orphaned(
+        net: *const bindings::net,
+        family: bindings::sa_family_t,
+        daddr: *const c_void,
+        port: u16,
+        device: c_int,
+        vrf_slave: c_int,
+    ) -> *mut bindings::sock {
+        let rcu = rcu::read_lock();
+        // SAFETY: The kernel passes what a listener is looked up for, in a namespace in
+        // which segments arrive, or sockets are.
+        let target = unsafe { Target::from_raw(net, family, daddr, port, device, vrf_slave) };
+
+        T::orphaned(&target, &rcu).map_or(ptr::null_mut(), Listener::as_raw)
+    }
+
+    /// Calls [`Operations::listen_start`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a TCP listener, locked by the caller in process context.
+    unsafe extern "C" fn listen_start(sk: *mut bindings::sock) {
+        let rcu = rcu::read_lock();
+
+        // SAFETY: The kernel passes a listener that it has locked.
+        T::listen_start(unsafe { Listener::from_raw(sk) }, &rcu)
     }
 }
 

@@ -18,10 +18,12 @@ mod selection;
 use crate::{
     hooks::Operations,
     net::{
+        Closing,
         Connection,
         Destination,
         ExpiringRequest,
         Group,
+        Kept,
         Listener,
         ListenerRef,
         NewChild,
@@ -30,7 +32,12 @@ use crate::{
         Program,
         Request,
         Stopping,
+        Target,
         Verdict, //
+    },
+    orphans::{
+        self,
+        Orphans, //
     },
     policy::{
         outcome::{
@@ -52,16 +59,23 @@ use kernel::{
 
 /// The module's implementation of the hooks.
 pub(crate) struct Migration {
-    _stats: stats::Registration,
+    // Dropped in this order: who writes to a sysctl needs the others.
     _sysctl: sysctl::Registration,
+    _orphans: orphans::Registration,
+    _stats: stats::Registration,
 }
 
 impl Migration {
-    /// Owns the counters and the sysctls, which migrations need.
-    pub(crate) fn new(stats: stats::Registration, sysctl: sysctl::Registration) -> Self {
+    /// Owns what migrations need in every namespace.
+    pub(crate) fn new(
+        sysctl: sysctl::Registration,
+        orphans: orphans::Registration,
+        stats: stats::Registration,
+    ) -> Self {
         Self {
-            _stats: stats,
             _sysctl: sysctl,
+            _orphans: orphans,
+            _stats: stats,
         }
     }
 }
@@ -73,7 +87,10 @@ impl Operations for Migration {
     }
 
     fn listen_stop(former: Stopping<'_>) {
-        queue::listen_stop(&former)
+        queue::listen_stop(&former);
+        if former.is_dead() {
+            Orphans::of(former.listener().namespace()).listen_stop();
+        }
     }
 
     fn select(
@@ -110,12 +127,40 @@ impl Operations for Migration {
     ) {
         request::timer(listener, req, expire, resend, rcu)
     }
+
+    fn orphan(listener: Closing<'_>) -> Option<Kept> {
+        if !listener.can_go_on() {
+            return None;
+        }
+
+        let namespace = listener.listener().namespace();
+        let sysctls = Sysctls::of(namespace);
+
+        sysctls.grace()?;
+        Orphans::of(namespace).keep(listener, || sysctls.grace())
+    }
+
+    fn orphaned<'a>(target: &Target<'_>, rcu: &'a rcu::Guard) -> Option<&'a Listener> {
+        Orphans::of(target.namespace).find(target, rcu)
+    }
+
+    fn listen_start(listener: &Listener, rcu: &rcu::Guard) {
+        if listener.holds_namespace() {
+            Orphans::of(listener.namespace()).listen_start(listener, rcu);
+        }
+    }
 }
 
 /// Whether the connections of a listener that has stopped are to be migrated: by
 /// the setting of its namespace, or because its group has a program for that.
 fn wanted(sysctls: &Sysctls, program: Option<&Program>) -> bool {
     sysctls.migrate_req() || program.is_some_and(Program::migrates)
+}
+
+/// Whether connections of a listener without a group, or of the last one of it, go to a
+/// successor if there's one.
+fn may_be_succeeded(former: &Listener) -> bool {
+    former.holds_namespace() && Sysctls::of(former.namespace()).grace().is_some()
 }
 
 /// What there is to choose from for the connections of a listener that has stopped.
@@ -127,10 +172,29 @@ struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// The choice in a group, if the connections of its former listener are to be
-    /// migrated; or why they aren't.
+    /// The choice for the connections of a listener, if they are to be migrated; or why
+    /// they aren't. `None` if nobody expects it.
+    ///
+    /// They go to its group. Where listeners may go on without a process, they go to its
+    /// successor if it has no group, or is the last one of it.
     #[inline]
-    fn new(group: Group<'a>) -> Result<Self, Outcome> {
+    fn new(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Self, Outcome>> {
+        match former.group(rcu) {
+            Some(group) if group.len() > 0 => Some(Self::of_group(group)),
+            group => Self::of_successor(former, group, rcu),
+        }
+    }
+
+    /// The same, for a listener that is in `listen_stop()`.
+    fn of_stopping(self, former: &Stopping<'_>) -> Self {
+        Self {
+            group: self.group.of_stopping(former),
+            ..self
+        }
+    }
+
+    #[inline]
+    fn of_group(group: Group<'a>) -> Result<Self, Outcome> {
         let program = group.migrate_program();
         let sysctls = Sysctls::of(group.former().namespace());
 
@@ -143,6 +207,22 @@ impl<'a> Choice<'a> {
         } else {
             Err(Outcome::Disabled)
         }
+    }
+
+    #[cold]
+    fn of_successor(
+        former: &'a Listener,
+        group: Option<Group<'a>>,
+        rcu: &'a rcu::Guard,
+    ) -> Option<Result<Self, Outcome>> {
+        if !may_be_succeeded(former) {
+            return group.map(Self::of_group);
+        }
+        Some(
+            Group::of_successor(former, rcu)
+                .ok_or(Outcome::NoListener)
+                .and_then(Self::of_group),
+        )
     }
 
     /// Chooses a live listener for a connection. A program is asked first, unless

@@ -4,6 +4,7 @@
 //! them.
 
 mod batch;
+mod closing;
 mod connection;
 mod context;
 mod destination;
@@ -12,6 +13,7 @@ mod keys;
 mod list;
 mod listener;
 mod namespace;
+mod orphan_table;
 mod proc;
 mod program;
 mod queue;
@@ -25,6 +27,11 @@ pub(crate) use self::{
     batch::{
         Batch,
         TakenQueue, //
+    },
+    closing::{
+        Closing,
+        Kept,
+        Orphan, //
     },
     connection::Connection,
     context::{
@@ -45,7 +52,14 @@ pub(crate) use self::{
         PerNamespace,
         PernetOperations, //
     },
+    orphan_table::{
+        OrphanTable,
+        Placed,
+        Published,
+        Target, //
+    },
     proc::{
+        uid_of,
         NetFile,
         Show, //
     },

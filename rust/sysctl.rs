@@ -6,11 +6,13 @@
 use crate::{
     net::{
         self,
+        Namespace,
         NewNamespace,
         PerNamespace,
         PernetOperations,
         SysctlTable, //
     },
+    orphans::Orphans,
     policy::{
         Match,
         Preferences, //
@@ -18,13 +20,14 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::Atomic, //
+    sync::atomic::Atomic,
+    time::Delta, //
 };
 
-/// Defines the sysctls: of each its name, what it is in a new namespace, and what it
-/// may be.
+/// Defines the sysctls: of each its name, what it is in a new namespace, what it may be,
+/// and what is called when it has been written.
 macro_rules! sysctls {
-    ($($Sysctl:ident = $name:literal, $default:expr, [$($values:expr),+];)+) => {
+    ($($Sysctl:ident = $name:literal, $default:expr, [$($values:expr),+], $written:expr;)+) => {
         /// The sysctls.
         #[derive(Clone, Copy)]
         pub(crate) enum Sysctl {
@@ -35,14 +38,24 @@ macro_rules! sysctls {
         const COUNT: usize = [$($name),+].len();
 
         static SYSCTLS: [net::Sysctl; COUNT] =
-            [$(net::Sysctl::new($name, $default, &[$($values),+])),+];
+            [$(net::Sysctl::new($name, $default, &[$($values),+], $written)),+];
     };
 }
 
 sysctls! {
-    MigrateReq = c"tcp_migrate_req", 0, [0..=1];
-    Match = c"tcp_migrate_req_match", Match::Prefer as u32, [0..=Match::Require as u32];
-    Balance = c"tcp_migrate_req_balance", 1, [0..=1];
+    MigrateReq = c"tcp_migrate_req", 0, [0..=1], without_orphans;
+    Match = c"tcp_migrate_req_match", Match::Prefer as u32, [0..=Match::Require as u32], ignored;
+    Balance = c"tcp_migrate_req_balance", 1, [0..=1], ignored;
+    Grace = c"tcp_migrate_req_grace_ms", 0, [0..=60_000], without_orphans;
+}
+
+fn ignored(_namespace: &Namespace, _value: u32) {}
+
+/// Ends the orphaned listeners when there are to be none.
+fn without_orphans(namespace: &Namespace, value: u32) {
+    if value == 0 {
+        Orphans::of(namespace).end_all();
+    }
 }
 
 impl Sysctl {
@@ -82,6 +95,13 @@ impl Sysctls {
     /// Whether connections of this namespace are migrated.
     pub(crate) fn migrate_req(&self) -> bool {
         self.value(Sysctl::MigrateReq) != 0
+    }
+
+    /// For how long a listener goes on without a process, if it does.
+    pub(crate) fn grace(&self) -> Option<Delta> {
+        let grace = self.value(Sysctl::Grace);
+
+        (self.migrate_req() && grace != 0).then(|| Delta::from_millis(grace.into()))
     }
 
     /// What counts where several listeners may have a connection.

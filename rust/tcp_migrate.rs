@@ -11,7 +11,7 @@
 //! Dependencies go one way:
 //!
 //! ```text
-//! policy, bindings <- net <- hooks, stats, sysctl <- migrate <- this file
+//! policy, bindings, delayed_work <- net <- orphans <- sysctl, stats, hooks <- migrate <- this file
 //! ```
 
 use kernel::prelude::*;
@@ -19,9 +19,11 @@ use migrate::Migration;
 use sysctl::Sysctl;
 
 mod bindings;
+mod delayed_work;
 mod hooks;
 mod migrate;
 mod net;
+mod orphans;
 mod policy;
 mod stats;
 mod sysctl;
@@ -37,6 +39,10 @@ module! {
         migrate_req: u32 {
             default: 0,
             description: "net.ipv4.tcp_migrate_req of current and later network namespaces (0 or 1)",
+        },
+        grace_ms: u32 {
+            default: 0,
+            description: "net.ipv4.tcp_migrate_req_grace_ms of current and later network namespaces (0 to 60000)",
         },
     },
 }
@@ -54,11 +60,19 @@ impl kernel::Module for TcpMigrate {
             .set_default(migrate_req)
             .inspect_err(|_| pr_err!("migrate_req is 0 or 1, not {}\n", migrate_req))?;
 
-        let sysctl = sysctl::Registration::new()
-            .inspect_err(|_| pr_err!("cannot register net.ipv4.tcp_migrate_req\n"))?;
+        let grace_ms = module_parameters::grace_ms.value();
+
+        Sysctl::Grace
+            .set_default(grace_ms)
+            .inspect_err(|_| pr_err!("grace_ms is 0 to 60000, not {}\n", grace_ms))?;
+
         let stats = stats::Registration::new()
             .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate\n"))?;
-        let hooks = hooks::Registration::new(Migration::new(stats, sysctl))
+        let orphans = orphans::Registration::new()
+            .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate_orphans\n"))?;
+        let sysctl = sysctl::Registration::new()
+            .inspect_err(|_| pr_err!("cannot register net.ipv4.tcp_migrate_req\n"))?;
+        let hooks = hooks::Registration::new(Migration::new(sysctl, orphans, stats))
             .inspect_err(|_| pr_err!("connections are migrated by another module already\n"))?;
 
         Ok(Self { _hooks: hooks })

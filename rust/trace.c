@@ -8,30 +8,23 @@
 
 /* They are of no use without CONFIG_TRACEPOINTS. */
 static void __maybe_unused
-trace_assign_addresses(const struct sock_common *connection, u8 *saddr,
-		       u8 *daddr)
+trace_assign_address(const struct sock_common *sk, bool peer, u8 *to)
 {
-	struct sockaddr_in6 src = {}, dest = {};
-	struct sockaddr_in *src4 = (void *)&src;
-	struct sockaddr_in *dest4 = (void *)&dest;
+	struct sockaddr_in6 addr = {};
+	struct sockaddr_in *addr4 = (void *)&addr;
 
-	src.sin6_family = connection->skc_family;
-	src.sin6_port = htons(connection->skc_num);
-	dest.sin6_family = connection->skc_family;
-	dest.sin6_port = connection->skc_dport;
+	addr.sin6_family = sk->skc_family;
+	addr.sin6_port = peer ? sk->skc_dport : htons(sk->skc_num);
 #if IS_ENABLED(CONFIG_IPV6)
-	if (connection->skc_family == AF_INET6) {
-		src.sin6_addr = connection->skc_v6_rcv_saddr;
-		dest.sin6_addr = connection->skc_v6_daddr;
-	}
+	if (sk->skc_family == AF_INET6)
+		addr.sin6_addr = peer ? sk->skc_v6_daddr :
+					sk->skc_v6_rcv_saddr;
 #endif
-	if (connection->skc_family == AF_INET) {
-		src4->sin_addr.s_addr = connection->skc_rcv_saddr;
-		dest4->sin_addr.s_addr = connection->skc_daddr;
-	}
+	if (sk->skc_family == AF_INET)
+		addr4->sin_addr.s_addr = peer ? sk->skc_daddr :
+						sk->skc_rcv_saddr;
 
-	memcpy(saddr, &src, sizeof(src));
-	memcpy(daddr, &dest, sizeof(dest));
+	memcpy(to, &addr, sizeof(addr));
 }
 
 /* What SO_COOKIE is of a listener, and 0 of none. */

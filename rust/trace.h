@@ -43,8 +43,8 @@ DECLARE_EVENT_CLASS(tcp_migrate_event,
 			 __field(__u64, net_cookie)
 	),
 
-	TP_fast_assign(trace_assign_addresses(connection, __entry->saddr,
-					      __entry->daddr);
+	TP_fast_assign(trace_assign_address(connection, false, __entry->saddr);
+		       trace_assign_address(connection, true, __entry->daddr);
 		       __entry->sport = connection->skc_num;
 		       __entry->dport = ntohs(connection->skc_dport);
 		       __entry->family = connection->skc_family;
@@ -85,6 +85,39 @@ DEFINE_EVENT(tcp_migrate_event, tcp_migrate_failure,
 		      struct sock *to__nullable, const char *path,
 		      const char *outcome),
 	     TP_ARGS(connection, from, to__nullable, path, outcome)
+);
+
+/* What becomes of @listener, which goes on without a process. */
+TRACE_EVENT(tcp_migrate_orphan,
+	    TP_PROTO(struct sock *listener, const char *what),
+
+	    TP_ARGS(listener, what),
+
+	TP_STRUCT__entry(__array(__u8, addr, sizeof(struct sockaddr_in6))
+			 __field(__u16, port)
+			 __field(__u16, family)
+			 __field(__u32, queue)
+			 __array(char, what, TRACE_NAME_LEN)
+			 __field(__u64, cookie)
+			 __field(__u64, net_cookie)
+	),
+
+	TP_fast_assign(trace_assign_address(&listener->__sk_common, false,
+					    __entry->addr);
+		       __entry->port = listener->sk_num;
+		       __entry->family = listener->sk_family;
+		       __entry->queue = READ_ONCE(listener->sk_ack_backlog);
+		       strscpy_pad(__entry->what, what);
+		       __entry->cookie = trace_cookie(listener);
+		       __entry->net_cookie = sock_net(listener)->net_cookie;
+	),
+
+	TP_printk("family=%s addr=%pISpc what=%s queue=%u cookie=%llx net_cookie=%llx",
+		  __print_symbolic(__entry->family,
+				   { AF_INET, "AF_INET" },
+				   { AF_INET6, "AF_INET6" }),
+		  __entry->addr, __entry->what, __entry->queue,
+		  __entry->cookie, __entry->net_cookie)
 );
 
 #endif /* _TCP_MIGRATE_TRACE_H */

@@ -69,12 +69,18 @@ pub(super) fn listen_stop(former: &Stopping<'_>) {
     while queue.left() > 0 {
         match move_chunk(former, &mut queue, &mut packet) {
             Moved::Some => cond_resched_unless_bpf(),
+            Moved::None(Outcome::NoListener) if queue.path() == Path::Grace => {
+                queue.keep_rest(Outcome::GraceOver)
+            }
             Moved::None(outcome) => queue.keep_rest(outcome),
+            Moved::Unwanted if queue.path() == Path::Grace => {
+                queue.keep_rest(Outcome::Disabled);
+            }
             Moved::Unwanted => break,
         }
     }
     for (outcome, n) in queue.tally().outcomes() {
-        stats::count(former.namespace(), Path::Close, outcome, n);
+        stats::count(former.namespace(), queue.path(), outcome, n);
     }
 }
 
@@ -85,14 +91,15 @@ fn move_chunk<'q>(
     packet: &mut Packet<'_>,
 ) -> Moved {
     let rcu = rcu::read_lock();
-    let Some(group) = former.group(&rcu) else {
-        return Moved::Unwanted;
+    let choice = match Choice::new(former.listener(), &rcu) {
+        Some(Ok(choice)) => choice.of_stopping(former),
+        Some(Err(outcome)) => return Moved::None(outcome),
+        None => return Moved::Unwanted,
     };
-    let choice = match Choice::new(group.of_stopping(former)) {
-        Ok(choice) => choice,
-        Err(outcome) => return Moved::None(outcome),
-    };
-    let balance = choice.preferences.balance;
+    let Choice {
+        group, preferences, ..
+    } = &choice;
+    let balance = preferences.balance;
 
     if choice.program.is_some()
         || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))

@@ -33,7 +33,7 @@ pub(super) fn select(
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    super::Choice::new(former.group(rcu)?)
+    super::Choice::new(former, rcu)?
         .and_then(|choice| choice.choose(connection, &mut packet))
         .map(|selected| selected.listener)
         .inspect_err(|&outcome| failed(path, outcome, former, None, connection))
@@ -51,8 +51,7 @@ pub(super) fn select(
 pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
     let (former, found) = (child.former(), child.found());
 
-    // Nobody expects the connections of a listener without a group to be migrated.
-    if former.group(rcu).is_none() {
+    if former.group(rcu).is_none() && !super::may_be_succeeded(former) {
         return false;
     }
     if let Err(outcome) = child.detach(rcu) {

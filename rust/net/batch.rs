@@ -160,6 +160,7 @@ unsafe fn give_back(rest: &mut RequestList<'_>, former: &Listener) {
 /// reference on it. Some may be Fast Open requests if `has_fast_open`.
 pub(crate) struct TakenQueue<'q> {
     former: &'q Listener,
+    path: Path,
     left: RequestList<'q>,
     kept: RequestList<'q>,
     sent: u32,
@@ -179,6 +180,11 @@ impl<'q> TakenQueue<'q> {
         // has shown that the listener admits or has admitted them.
         Self {
             former,
+            path: if former.is_dead() {
+                Path::Grace
+            } else {
+                Path::Close
+            },
             left,
             kept: RequestList::new(),
             sent: 0,
@@ -195,6 +201,11 @@ impl<'q> TakenQueue<'q> {
     /// The connection of the next request.
     pub(crate) fn next(&self) -> Option<Connection<'_>> {
         self.left.first()
+    }
+
+    /// Whether the listener has stopped as a process's, or as an orphan.
+    pub(crate) fn path(&self) -> Path {
+        self.path
     }
 
     /// What has become of the requests that were sent or kept.
@@ -233,7 +244,7 @@ impl<'q> TakenQueue<'q> {
 
     /// Leaves a request to its former listener.
     pub(crate) fn keep(&mut self, req: OwnedRequest<'q>, why: Outcome) {
-        trace::failure(Path::Close, self.former, None, [(req.connection(), why)]);
+        trace::failure(self.path, self.former, None, [(req.connection(), why)]);
         self.tally.add(why, 1);
         self.kept.push(req);
     }
@@ -242,7 +253,7 @@ impl<'q> TakenQueue<'q> {
     pub(crate) fn keep_rest(&mut self, why: Outcome) {
         let connections = self.left.connections().map(|connection| (connection, why));
 
-        trace::failure(Path::Close, self.former, None, connections);
+        trace::failure(self.path, self.former, None, connections);
         self.tally.add(why, self.left.len());
         self.kept
             .append(mem::replace(&mut self.left, RequestList::new()));
@@ -331,8 +342,7 @@ impl<'q> TakenQueue<'q> {
         let Batch { to, list, room, .. } = batch;
         // SAFETY: By the type invariants, and `own` in `pop`; `send_fast_open` has
         // locked the child of the one Fast Open request that is sent.
-        let Appended { n, over, rest } =
-            unsafe { append(&to, list, room, self.former, Path::Close) };
+        let Appended { n, over, rest } = unsafe { append(&to, list, room, self.former, self.path) };
 
         // INVARIANT: `append` has left the references.
         self.sent += n;

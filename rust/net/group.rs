@@ -13,19 +13,33 @@ use super::{
     Stopping, //
 };
 use crate::bindings;
-use core::ptr::NonNull;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::sync::rcu;
 
-/// The `SO_REUSEPORT` group, `struct sock_reuseport`, of a listener that has
-/// stopped.
+/// Who is in a group.
+#[derive(Clone, Copy)]
+enum Members<'a> {
+    /// Those of a `struct sock_reuseport`.
+    Reuseport(NonNull<bindings::sock_reuseport>),
+    /// A listener that has none.
+    One(&'a Listener),
+}
+
+/// The `SO_REUSEPORT` group, `struct sock_reuseport`, of a listener that has stopped, or
+/// of its successor. A successor that has none is a group of its own.
 ///
 /// # Invariants
 ///
-/// `reuse` was read from `former` in the RCU read section of `rcu`.
+/// A `struct sock_reuseport` was read from a listener in the RCU read section of `rcu`.
 #[derive(Clone, Copy)]
 pub(crate) struct Group<'a> {
-    reuse: NonNull<bindings::sock_reuseport>,
+    members: Members<'a>,
     former: &'a Listener,
+    /// Whether it's that of a successor.
+    is_successors: bool,
     /// Whether `former` is in `listen_stop()`.
     is_stopping: bool,
     rcu: &'a rcu::Guard,
@@ -44,11 +58,35 @@ impl<'a> Group<'a> {
     ) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
-            reuse,
+            members: Members::Reuseport(reuse),
             former,
+            is_successors: false,
             is_stopping: false,
             rcu,
         }
+    }
+
+    /// The group of the listener that new connections to the former's address go to.
+    ///
+    /// Must not be called for one that has no reference on its namespace.
+    #[cold]
+    pub(crate) fn of_successor(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<Self> {
+        let successor = former
+            .lookup(rcu)
+            .filter(|&found| !ptr::eq(found, former))?;
+        let members = successor
+            .group(rcu)
+            .filter(|group| group.len() > 0)
+            .map_or(Members::One(successor), |group| group.members);
+
+        // INVARIANT: By that of the successor's group.
+        Some(Self {
+            members,
+            former,
+            is_successors: true,
+            is_stopping: false,
+            rcu,
+        })
     }
 
     /// The same group, of a listener that is in `listen_stop()`.
@@ -66,7 +104,11 @@ impl<'a> Group<'a> {
 
     /// The group as it is now, which may be at another place.
     pub(crate) fn again(&self) -> Option<Self> {
-        let group = self.former.group(self.rcu)?;
+        let group = if self.is_successors {
+            Self::of_successor(self.former, self.rcu)
+        } else {
+            self.former.group(self.rcu)
+        }?;
 
         Some(Self {
             is_stopping: self.is_stopping,
@@ -74,15 +116,21 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// The C object.
+    /// The C object, or null.
     pub(super) fn as_raw(&self) -> *mut bindings::sock_reuseport {
-        self.reuse.as_ptr()
+        match self.members {
+            Members::Reuseport(reuse) => reuse.as_ptr(),
+            Members::One(_) => ptr::null_mut(),
+        }
     }
 
     /// The program that is asked where connections go when they are migrated.
     pub(crate) fn migrate_program(&self) -> Option<&'a Program> {
+        let Members::Reuseport(reuse) = self.members else {
+            return None;
+        };
         // SAFETY: Valid by the type invariant, in an RCU read section.
-        let prog = NonNull::new(unsafe { bindings::reuseport_prog(self.reuse.as_ptr()) })?;
+        let prog = NonNull::new(unsafe { bindings::reuseport_prog(reuse.as_ptr()) })?;
         // SAFETY: Read under RCU; programs are freed a grace period after they
         // have been detached.
         let prog = unsafe { Program::from_raw(prog) };
@@ -92,14 +140,22 @@ impl<'a> Group<'a> {
 
     /// How many listeners the group has, those that have stopped not counted.
     pub(crate) fn len(&self) -> u16 {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::reuseport_num_socks(self.reuse.as_ptr()) }
+        match self.members {
+            // SAFETY: Valid by the type invariant.
+            Members::Reuseport(reuse) => unsafe { bindings::reuseport_num_socks(reuse.as_ptr()) },
+            Members::One(_) => 1,
+        }
     }
 
     /// Whether a listener of the group has set `SO_INCOMING_CPU`.
     pub(crate) fn has_incoming_cpu(&self) -> bool {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::reuseport_has_incoming_cpu(self.reuse.as_ptr()) }
+        match self.members {
+            // SAFETY: Valid by the type invariant.
+            Members::Reuseport(reuse) => unsafe {
+                bindings::reuseport_has_incoming_cpu(reuse.as_ptr())
+            },
+            Members::One(_) => false,
+        }
     }
 
     /// Whether a listener that may have one child of the former need not be one that may
@@ -127,17 +183,22 @@ impl<'a> Group<'a> {
         &self,
         first: impl FnOnce(u16) -> u16,
     ) -> impl ExactSizeIterator<Item = &'a Listener> {
-        let (reuse, len) = (self.reuse.as_ptr(), self.len());
+        let (members, len) = (self.members, self.len());
         let (start, end) = (u32::from(first(len).min(len)), u32::from(len));
 
         (0..len).map(move |i| {
             let i = start + u32::from(i);
             let i = if i < end { i } else { i - end };
 
-            // SAFETY: The group is valid by the type invariant. Listeners are freed
-            // a grace period after they leave it (SOCK_RCU_FREE), and the first
-            // `len` elements are never cleared, only replaced.
-            unsafe { Listener::from_raw(bindings::reuseport_sock(reuse, i)) }
+            match members {
+                // SAFETY: The group is valid by the type invariant. Listeners are freed
+                // a grace period after they leave it (SOCK_RCU_FREE), and the first
+                // `len` elements are never cleared, only replaced.
+                Members::Reuseport(reuse) => unsafe {
+                    Listener::from_raw(bindings::reuseport_sock(reuse.as_ptr(), i))
+                },
+                Members::One(listener) => listener,
+            }
         })
     }
 

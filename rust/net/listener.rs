@@ -16,8 +16,16 @@ use crate::{
 };
 use core::{
     mem,
+    net::{
+        Ipv4Addr,
+        Ipv6Addr,
+        SocketAddr, //
+    },
     ops::Deref,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     sync::{
@@ -29,6 +37,10 @@ use kernel::{
     },
     types::Opaque, //
 };
+
+/// How many listeners of a group are looked at for one that isn't about to stop. If none of
+/// them isn't, they probably have the same process, which is dying.
+const SIBLINGS: usize = 64;
 
 /// What two listeners must have in common for one to take the other's
 /// connections.
@@ -54,6 +66,13 @@ pub(crate) struct Status {
     pub(crate) level: Level,
     /// Its `SO_INCOMING_CPU`, or a negative number.
     pub(crate) incoming_cpu: i32,
+}
+
+impl Status {
+    /// Whether it listens, and isn't about to stop.
+    pub(crate) fn stays(&self) -> bool {
+        self.is_listening && !self.is_closing
+    }
 }
 
 /// A TCP socket that listens, or that has stopped listening.
@@ -84,7 +103,7 @@ impl Listener {
 
     /// Whether it may have connections of `former`, as far as that depends on
     /// the listeners only.
-    pub(super) fn is_like(&self, former: &Listener) -> bool {
+    pub(crate) fn is_like(&self, former: &Listener) -> bool {
         self.identity() == former.identity()
     }
 
@@ -103,6 +122,71 @@ impl Listener {
             family: identity.family,
             v6only: identity.v6only,
         }
+    }
+
+    /// The owner, `sk_uid`.
+    pub(crate) fn uid(&self) -> u32 {
+        self.identity().uid
+    }
+
+    /// The address and port that it's bound to, or was before it stopped.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let mut address = bindings::listener_address::default();
+
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::listener_address(self.as_raw(), &mut address) };
+        if address.ipv6 {
+            (Ipv6Addr::from(address.v6), address.port).into()
+        } else {
+            (Ipv4Addr::from(address.v4), address.port).into()
+        }
+    }
+
+    /// The listener, live or an orphan, that would have a SYN to the address of this one.
+    ///
+    /// Must not be called for one that has no reference on its namespace.
+    pub(crate) fn lookup<'a>(&self, _rcu: &'a rcu::Guard) -> Option<&'a Listener> {
+        // SAFETY: Valid by the type invariant, and in an RCU read section.
+        let found = unsafe { bindings::listener_lookup(self.as_raw()) };
+
+        // SAFETY: A listener that was found under RCU is freed a grace period after its
+        // last reference is gone.
+        (!found.is_null()).then(|| unsafe { Listener::from_raw(found) })
+    }
+
+    /// Whether there's a listener in its group, other than this one, that isn't about to
+    /// stop. What is new goes to that.
+    pub(crate) fn has_sibling(&self, rcu: &rcu::Guard) -> bool {
+        self.group(rcu).is_some_and(|group| {
+            group
+                .round(|_| 0)
+                .take(SIBLINGS)
+                .any(|sibling| !ptr::eq(sibling, self) && sibling.status().stays())
+        })
+    }
+
+    /// Whether it has a reference on its namespace, as all but some of the kernel's own.
+    pub(crate) fn holds_namespace(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_holds_net(self.as_raw()) }
+    }
+
+    /// Whether it has no socket any more: before it stops, that's only so of an orphan.
+    pub(crate) fn is_dead(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_is_dead(self.as_raw()) }
+    }
+
+    /// Whether it has set `SO_REUSEPORT`.
+    pub(crate) fn has_reuseport(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_reuseport(self.as_raw()) }
+    }
+
+    /// Has another listener accept the SYN cookies that this one has sent.
+    pub(crate) fn share_cookies(&self, to: &Listener, _rcu: &rcu::Guard) {
+        // SAFETY: Both are valid by the type invariant, and this is an RCU read section.
+        unsafe { bindings::listener_share_cookies(self.as_raw(), to.as_raw()) }
     }
 
     /// The index of the device that it's bound to, or 0.
@@ -276,6 +360,9 @@ impl ListenerRef {
         sk
     }
 }
+
+// SAFETY: Any thread may use a listener, and put a reference on it.
+unsafe impl Send for ListenerRef {}
 
 impl Deref for ListenerRef {
     type Target = Listener;

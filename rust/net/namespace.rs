@@ -55,14 +55,16 @@ impl NewNamespace {
     }
 }
 
-/// A network namespace, `struct net`, whose listeners hooks are called for.
+/// A network namespace, `struct net`, whose listeners hooks are called for, or whose
+/// sysctls change.
 ///
 /// That there's one shows that it has all of the module's data.
 ///
 /// # Invariants
 ///
-/// Somebody has a reference on the namespace, and [`crate::hooks::Registration`]
-/// exists.
+/// The namespace has all of that: somebody has a reference on it, or uses one of its
+/// sysctls; and [`crate::hooks::Registration`] exists, or that of the sysctls, which is
+/// made after all others, and dropped before them.
 #[repr(transparent)]
 pub(crate) struct Namespace(Opaque<bindings::net>);
 
@@ -78,7 +80,7 @@ impl Namespace {
     }
 
     /// The C object.
-    fn as_raw(&self) -> *mut bindings::net {
+    pub(super) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
     }
 
@@ -114,10 +116,10 @@ pub(crate) unsafe trait PerNamespace: Send + Sync + Sized + 'static {
     /// The data of a namespace.
     #[inline]
     fn of(net: &Namespace) -> &Self {
-        // SAFETY: By its type invariant, the namespace is alive, and hooks are
+        // SAFETY: By its type invariant, the namespace is alive, and hooks or sysctls are
         // registered. So the operations are, by the safety requirement of the trait,
         // and `init` has set up what the id stands for. `exit` drops it when nobody
-        // has a reference on the namespace, or there are no hooks any more.
+        // has a reference on the namespace, or there are no hooks and sysctls any more.
         unsafe { &*data(net.as_raw()) }
     }
 }

@@ -25,6 +25,12 @@ pub(crate) trait Show: Send + Sync + 'static {
     fn show(&self, file: &SeqFile);
 }
 
+/// How a file's reader knows the owner of a socket.
+pub(crate) fn uid_of(file: &SeqFile, uid: u32) -> u32 {
+    // SAFETY: Valid by its type, and one of a process.
+    unsafe { bindings::proc_uid(ptr::from_ref(file).cast(), uid) }
+}
+
 /// A file in `/proc/net` of a namespace, and what it shows.
 ///
 /// # Invariants
@@ -32,6 +38,7 @@ pub(crate) trait Show: Send + Sync + 'static {
 /// `entry` is that of the file, which shows `data`.
 #[pin_data(PinnedDrop)]
 pub(crate) struct NetFile<T: Show> {
+    #[pin]
     data: T,
     entry: *mut bindings::proc_dir_entry,
     #[pin]
@@ -46,10 +53,13 @@ unsafe impl<T: Show> Sync for NetFile<T> {}
 
 impl<T: Show> NetFile<T> {
     /// Creates the file, in a namespace that is being set up.
-    pub(crate) fn new(net: &NewNamespace, data: T) -> impl PinInit<Self, Error> + '_ {
+    pub(crate) fn new<'a>(
+        net: &'a NewNamespace,
+        data: impl PinInit<T> + 'a,
+    ) -> impl PinInit<Self, Error> + 'a {
         // INVARIANT: The file is created here.
         try_pin_init!(&this in Self {
-            data,
+            data <- data,
             // SAFETY: The namespace is valid by its type invariant. The data has been
             // set up; it stays where it is until `drop` has removed the file.
             entry: unsafe {

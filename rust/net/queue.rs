@@ -69,25 +69,28 @@ impl<'a> AcceptQueue<'a> {
     }
 
     /// How many requests there are.
-    fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         // SAFETY: A listener is valid, by its type invariant. Others may change
         // the length.
         unsafe { self.backlog().read_volatile() }
     }
 
-    /// How full it is.
-    pub(crate) fn level(&self) -> Level {
+    /// What `listen()` was told.
+    pub(crate) fn max(&self) -> u32 {
         // SAFETY: The offset is that of a field of a listener, which is valid.
         // Others may change it.
-        let max = unsafe {
+        unsafe {
             self.listener
                 .as_raw()
                 .byte_add(bindings::SK_MAX_ACK_BACKLOG_OFFSET)
                 .cast::<u32>()
                 .read_volatile()
-        };
+        }
+    }
 
-        Level::new(self.len(), max)
+    /// How full it is.
+    pub(crate) fn level(&self) -> Level {
+        Level::new(self.len(), self.max())
     }
 
     /// Whether there may be Fast Open requests: it admits some, or is charged for

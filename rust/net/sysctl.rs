@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/sysctl.h`](srctree/include/linux/sysctl.h)
 
-use super::NewNamespace;
+use super::{
+    Namespace,
+    NewNamespace, //
+};
 use crate::bindings;
 use core::{
     array,
@@ -36,6 +39,8 @@ pub(crate) struct Sysctl {
     default: Atomic<u32>,
     /// What it may be.
     values: &'static [RangeInclusive<u32>],
+    /// What is called when it has been written.
+    written: fn(&Namespace, u32),
 }
 
 impl Sysctl {
@@ -44,11 +49,13 @@ impl Sysctl {
         name: &'static CStr,
         default: u32,
         values: &'static [RangeInclusive<u32>],
+        written: fn(&Namespace, u32),
     ) -> Self {
         Self {
             name,
             default: Atomic::new(default),
             values,
+            written,
         }
     }
 
@@ -74,7 +81,7 @@ impl Sysctl {
 /// # Invariants
 ///
 /// `header` is the registration of `table`. For each sysctl, that has an entry whose
-/// `data` is the one of `values`, and `extra1` the [`Sysctl`].
+/// `data` is the one of `values`, `extra1` the [`Sysctl`], and `extra2` the namespace.
 #[pin_data(PinnedDrop)]
 pub(crate) struct SysctlTable<const N: usize> {
     values: [Atomic<u32>; N],
@@ -107,6 +114,7 @@ impl<const N: usize> SysctlTable<N> {
                 mode: 0o644,
                 proc_handler: Some(proc_handler),
                 extra1: ptr::from_ref(&sysctls[i]).cast_mut().cast(),
+                extra2: net.as_raw().cast(),
                 ..Default::default()
             })),
             // SAFETY: The namespace is valid by its type invariant. The table and what
@@ -153,20 +161,23 @@ unsafe extern "C" fn proc_handler(
     lenp: *mut usize,
     ppos: *mut bindings::loff_t,
 ) -> c_int {
-    // SAFETY: By the invariant of the table, which is registered.
-    let (entry, sysctl, value) = unsafe {
+    // SAFETY: By the invariant of the table, which is registered. So the namespace has its
+    // sysctls, one of which is used.
+    let (entry, sysctl, value, namespace) = unsafe {
         let entry = *table;
 
         (
             entry,
             &*entry.extra1.cast::<Sysctl>(),
             &*entry.data.cast::<Atomic<u32>>(),
+            Namespace::from_raw(entry.extra2.cast()),
         )
     };
     let mut number = value.load(Relaxed);
     let copy = bindings::ctl_table {
         data: ptr::addr_of_mut!(number).cast(),
         extra1: ptr::null_mut(),
+        extra2: ptr::null_mut(),
         ..entry
     };
 
@@ -176,6 +187,7 @@ unsafe extern "C" fn proc_handler(
         if write != 0 {
             sysctl.check(number)?;
             value.store(number, Relaxed);
+            (sysctl.written)(namespace, number);
         }
         Ok(0)
     })
@@ -185,7 +197,7 @@ unsafe extern "C" fn proc_handler(
 mod tests {
     use super::*;
 
-    static SYSCTL: Sysctl = Sysctl::new(c"sysctl", 0, &[0..=0, 100..=60_000]);
+    static SYSCTL: Sysctl = Sysctl::new(c"sysctl", 0, &[0..=0, 100..=60_000], |_, _| ());
 
     #[test]
     fn may_be_one_of_its_values() {
@@ -199,7 +211,7 @@ mod tests {
 
     #[test]
     fn defaults_to_one_of_its_values() {
-        let sysctl = Sysctl::new(c"sysctl", 0, &[0..=1]);
+        let sysctl = Sysctl::new(c"sysctl", 0, &[0..=1], |_, _| ());
 
         assert!(sysctl.set_default(1).is_ok());
         assert!(sysctl.set_default(2) == Err(EINVAL));

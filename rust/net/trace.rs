@@ -9,6 +9,7 @@ use super::{
     Listener, //
 };
 use crate::policy::outcome::{
+    Life,
     Outcome,
     Path, //
 };
@@ -92,4 +93,34 @@ pub(crate) fn failure<'a>(
         to,
         connections
     );
+}
+
+/// Shows what becomes of an orphaned listener.
+pub(crate) fn orphan(listener: &Listener, what: Life) {
+    #[cfg(CONFIG_TRACEPOINTS)]
+    {
+        use crate::bindings;
+        use kernel::str::CStrExt as _;
+
+        // SAFETY: A tracepoint's key.
+        let enabled = unsafe {
+            kernel::jump_label::static_branch_unlikely!(
+                bindings::__tracepoint_tcp_migrate_orphan,
+                bindings::tracepoint,
+                key
+            )
+        };
+
+        if enabled {
+            // SAFETY: Both are valid, by their types.
+            unsafe {
+                bindings::rust_do_trace_tcp_migrate_orphan(
+                    listener.as_raw(),
+                    what.name().as_char_ptr(),
+                )
+            }
+        }
+    }
+    #[cfg(not(CONFIG_TRACEPOINTS))]
+    let _ = (listener, what);
 }

@@ -60,7 +60,7 @@ impl Level {
 
     /// Whether this queue has less in it than `other`, in relation to what each
     /// may have.
-    pub(super) fn is_below(self, other: Self) -> bool {
+    pub(crate) fn is_below(self, other: Self) -> bool {
         self.len() * other.capacity() < other.len() * self.capacity()
     }
 }

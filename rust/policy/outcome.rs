@@ -46,6 +46,8 @@ named! {
         Ack = c"ack",
         /// Its SYN+ACK timer ran.
         Timer = c"timer",
+        /// An orphaned listener ended while it waited in the accept queue.
+        Grace = c"grace",
     }
 }
 
@@ -76,6 +78,36 @@ named! {
         LostRace = c"lost_race",
         /// A process owned the child of Fast Open.
         Busy = c"busy",
+        /// Nobody came in the time that its orphaned listener had.
+        GraceOver = c"grace_over",
+    }
+}
+
+/// What becomes of a listener that goes on without a process.
+#[derive(Clone, Copy)]
+pub(crate) enum Life {
+    /// It has lost its last file descriptor.
+    Orphaned,
+    /// It has ended, as another one listens.
+    Adopted,
+    /// It has ended, as nobody came in time.
+    GraceOver,
+    /// It has ended, as there are to be none any more.
+    Disabled,
+    /// Somebody else has ended it, as `ss -K` does.
+    Killed,
+}
+
+impl Life {
+    /// The name that users see.
+    pub(crate) const fn name(self) -> &'static CStr {
+        match self {
+            Self::Orphaned => c"orphaned",
+            Self::Adopted => c"adopted",
+            Self::GraceOver => c"grace_over",
+            Self::Disabled => c"disabled",
+            Self::Killed => c"killed",
+        }
     }
 }
 

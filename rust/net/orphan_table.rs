@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The orphaned listeners of a network namespace, for lookups that find no other.
+//!
+//! C sources: `__inet_lookup_listener()` in `net/ipv4/inet_hashtables.c`,
+//! `inet6_lookup_listener()` in `net/ipv6/inet6_hashtables.c`.
+
+use super::{
+    closing::{
+        Closing,
+        Kept,
+        Orphan, //
+    },
+    Listener,
+    Namespace, //
+};
+use crate::bindings;
+use core::{
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        barrier::{
+            self,
+            smp_mb, //
+        },
+        rcu, //
+    }, //
+};
+
+/// A place for an orphaned listener.
+///
+/// # Invariants
+///
+/// `listener` is null, or a listener whose reference goes, if it does, after it has been
+/// taken out of here.
+struct Slot {
+    listener: Atomic<*mut bindings::sock>,
+    /// The port of the listener that is here, or was.
+    port: Atomic<u32>,
+}
+
+/// Where lookups find orphaned listeners.
+pub(crate) struct OrphanTable {
+    slots: [Slot; OrphanTable::SIZE],
+    /// None of the slots from this one on has been used so far.
+    end: Atomic<u32>,
+}
+
+/// What a listener is looked up for.
+pub(crate) struct Target<'a> {
+    /// Where.
+    pub(crate) namespace: &'a Namespace,
+    family: u16,
+    daddr: *const c_void,
+    port: u16,
+    device: c_int,
+    vrf_slave: c_int,
+}
+
+impl Target<'_> {
+    /// Wraps what the kernel passes to `orphaned()`.
+    ///
+    /// # Safety
+    ///
+    /// `net` must be what [`Namespace`] says, and `daddr` an address of that family, as
+    /// long as this exists.
+    pub(crate) unsafe fn from_raw(
+        net: *const bindings::net,
+        family: bindings::sa_family_t,
+        daddr: *const c_void,
+        port: u16,
+        device: c_int,
+        vrf_slave: c_int,
+    ) -> Self {
+        Self {
+            // SAFETY: By the safety requirements.
+            namespace: unsafe { Namespace::from_raw(net.cast_mut()) },
+            family,
+            daddr,
+            port,
+            device,
+            vrf_slave,
+        }
+    }
+
+    /// How well a listener fits. 0 is not at all.
+    fn score(&self, listener: &Listener) -> u32 {
+        // SAFETY: A listener is valid by its type invariant, and so is the rest, by the
+        // safety requirements of `from_raw`.
+        unsafe {
+            bindings::listener_score(
+                listener.as_raw(),
+                self.namespace.as_raw(),
+                self.family,
+                self.daddr,
+                self.port,
+                self.device,
+                self.vrf_slave,
+            )
+        }
+    }
+}
+
+impl OrphanTable {
+    /// How many there's room for.
+    pub(crate) const SIZE: usize = 256;
+
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self {
+            slots: [const {
+                // INVARIANT: Null.
+                Slot {
+                    listener: Atomic::new(ptr::null_mut()),
+                    port: Atomic::new(0),
+                }
+            }; Self::SIZE],
+            end: Atomic::new(0),
+        }
+    }
+
+    /// The best for a target: of those that fit equally well, one with the shortest queue.
+    pub(crate) fn find<'a>(
+        &self,
+        target: &Target<'_>,
+        rcu: &'a rcu::Guard,
+    ) -> Option<&'a Listener> {
+        // Pairs with the barrier in `publish`: who has missed a listener in lhash2 sees it
+        // here.
+        smp_mb(barrier::Read);
+
+        self.listeners(target.port, rcu)
+            .filter(|listener| listener.is_listening())
+            .map(|listener| (target.score(listener), listener))
+            .filter(|&(score, _)| score > 0)
+            .reduce(|best, other| {
+                let is_better = other.0 > best.0
+                    || other.0 == best.0 && other.1.status().level.is_below(best.1.status().level);
+
+                if is_better {
+                    other
+                } else {
+                    best
+                }
+            })
+            .map(|(_, listener)| listener)
+    }
+
+    /// Those with a port.
+    pub(crate) fn listeners<'a>(
+        &self,
+        port: u16,
+        _rcu: &'a rcu::Guard,
+    ) -> impl Iterator<Item = &'a Listener> + use<'_, 'a> {
+        let end = self.end.load(Acquire) as usize;
+
+        self.slots[..end.min(Self::SIZE)]
+            .iter()
+            .filter(move |slot| slot.port.load(Relaxed) == port.into())
+            .filter_map(|slot| {
+                let listener = slot.listener.load(Acquire);
+
+                // SAFETY: By the type invariant, it loses its last reference after it has
+                // left, and is freed a grace period later. The guard is a read section.
+                (!listener.is_null()).then(|| unsafe { Listener::from_raw(listener) })
+            })
+    }
+
+    /// Whether a listener is one of these.
+    pub(crate) fn contains(&self, listener: &Listener) -> bool {
+        let end = self.end.load(Acquire) as usize;
+
+        self.slots[..end.min(Self::SIZE)]
+            .iter()
+            .any(|slot| slot.listener.load(Relaxed) == listener.as_raw())
+    }
+
+    /// Has lookups find a listener, unless there are too many. The caller sees to it that
+    /// nobody else does so at the same time.
+    pub(crate) fn publish<'a>(&'a self, closing: &Closing<'a>) -> Option<Published<'a>> {
+        let slot = self
+            .slots
+            .iter()
+            .position(|slot| slot.listener.load(Relaxed).is_null())?;
+        let listener = closing.listener();
+        let Slot { listener: to, port } = &self.slots[slot];
+
+        // INVARIANT: `Published` takes it out again, or it's left to who owns a `Placed`.
+        port.store(listener.address().port().into(), Relaxed);
+        to.store(listener.as_raw(), Release);
+        self.end
+            .store(self.end.load(Relaxed).max(slot as u32 + 1), Release);
+        // SAFETY: An FFI call; a closing listener is in process context.
+        unsafe { bindings::tcp_migrate_orphans_inc() };
+        // Pairs with the barrier in `find`, for what comes next: to unhash the listener.
+        smp_mb(barrier::Full);
+        Some(Published {
+            table: self,
+            slot,
+            listener,
+        })
+    }
+
+    /// Has lookups no longer find what `publish` has placed.
+    fn withdraw(&self, slot: usize) {
+        self.slots[slot].listener.store(ptr::null_mut(), Release);
+        // SAFETY: An FFI call; `publish` has counted it.
+        unsafe { bindings::tcp_migrate_orphans_dec() };
+    }
+
+    /// Takes an orphan out.
+    pub(crate) fn take(&self, placed: Placed) -> Option<Orphan> {
+        let Placed { slot, orphan } = placed;
+
+        // In another table; it's lost.
+        if self.slots.get(slot)?.listener.load(Relaxed) != orphan.as_raw() {
+            return None;
+        }
+        self.withdraw(slot);
+        Some(ManuallyDrop::into_inner(orphan))
+    }
+}
+
+/// A listener that lookups find, as long as this exists. Whether it goes on isn't decided.
+pub(crate) struct Published<'a> {
+    table: &'a OrphanTable,
+    slot: usize,
+    listener: &'a Listener,
+}
+
+impl Published<'_> {
+    /// Says that it goes on. `None`, and withdrawn, if it can't, or is another listener.
+    pub(crate) fn keep(self, closing: Closing<'_>) -> Option<(Placed, Kept)> {
+        if !ptr::eq(self.listener, closing.listener()) {
+            return None;
+        }
+
+        let (orphan, kept) = closing.keep()?;
+        let placed = Placed {
+            slot: ManuallyDrop::new(self).slot,
+            orphan: ManuallyDrop::new(orphan),
+        };
+
+        Some((placed, kept))
+    }
+}
+
+impl Drop for Published<'_> {
+    fn drop(&mut self) {
+        self.table.withdraw(self.slot);
+    }
+}
+
+/// An orphaned listener that is in a table. For it to be closed, [`OrphanTable::take`]
+/// must be called.
+pub(crate) struct Placed {
+    slot: usize,
+    orphan: ManuallyDrop<Orphan>,
+}
+
+impl Deref for Placed {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        &self.orphan
+    }
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Orphaned listeners: those that go on without a process for a while, in every network
+//! namespace: `/proc/net/tcp_migrate_orphans`.
+//!
+//! Each ends when its time is up, or when a successor listens. It's stopped as any
+//! listener then, so that its connections are migrated if there's a successor, and reset
+//! otherwise.
+
+use crate::{
+    delayed_work::{
+        DelayedWork,
+        Work, //
+    },
+    net::{
+        trace,
+        uid_of,
+        Closing,
+        Kept,
+        Listener,
+        Namespace,
+        NetFile,
+        NewNamespace,
+        Orphan,
+        OrphanTable,
+        PerNamespace,
+        PernetOperations,
+        Placed,
+        Published,
+        Show,
+        Target, //
+    },
+    policy::outcome::Life,
+};
+use core::net::IpAddr;
+use kernel::{
+    fmt,
+    new_mutex,
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{
+        atomic::Atomic,
+        rcu,
+        Mutex, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Delta,
+        Instant,
+        Monotonic,
+        Msecs, //
+    }, //
+};
+
+/// How many of a namespace's orphans may be one user's.
+const MOST_OF_USER: usize = OrphanTable::SIZE / 2;
+
+/// How long a group of listeners may take to form, from when the first of them listens.
+const FORMING: Delta = Delta::from_millis(20);
+
+/// An orphaned listener.
+struct Entry {
+    listener: Placed,
+    /// When its time is up.
+    until: Instant<Monotonic>,
+    /// Since when there's a successor.
+    succeeded: Option<Instant<Monotonic>>,
+}
+
+impl Entry {
+    /// How long until it ends, and why, by what is known of it now.
+    fn end(&mut self, table: &OrphanTable) -> (Delta, Life) {
+        if !self.listener.is_listening() {
+            return (Delta::ZERO, Life::Killed);
+        }
+
+        let now = Instant::now();
+        let left = self.until - now;
+        let rcu = rcu::read_lock();
+
+        match successor(&self.listener, table, &rcu) {
+            None => {
+                self.succeeded = None;
+                (left, Life::GraceOver)
+            }
+            Some(listener) if listener.has_reuseport() => {
+                let since = *self.succeeded.get_or_insert(now);
+
+                // There may be less time than the group has to form.
+                (left.min(since + FORMING - now), Life::Adopted)
+            }
+            Some(_) => (Delta::ZERO, Life::Adopted),
+        }
+    }
+}
+
+/// The listener that new connections to the address of `former` go to, unless it's one of
+/// the orphans, or is about to stop as well, as its whole group is.
+fn successor<'a>(
+    former: &Listener,
+    orphans: &OrphanTable,
+    rcu: &'a rcu::Guard,
+) -> Option<&'a Listener> {
+    former.lookup(rcu).filter(|found| {
+        !orphans.contains(found) && (found.status().stays() || found.has_sibling(rcu))
+    })
+}
+
+/// The orphaned listeners of a namespace.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Orphans {
+    table: OrphanTable,
+    #[pin]
+    entries: Mutex<KVec<Entry>>,
+    #[pin]
+    work: DelayedWork<Self>,
+}
+
+static ID: Atomic<u32> = Atomic::new(0);
+
+// SAFETY: Of `migrate::Migration`, which has our `Registration`.
+unsafe impl PerNamespace for NetFile<Orphans> {
+    fn id() -> &'static Atomic<u32> {
+        &ID
+    }
+
+    fn new(net: &NewNamespace) -> impl PinInit<Self, Error> {
+        NetFile::new(net, Orphans::new())
+    }
+}
+
+impl Orphans {
+    fn new() -> impl PinInit<Self> {
+        pin_init!(&this in Self {
+            table: OrphanTable::new(),
+            entries <- new_mutex!(KVec::new()),
+            // SAFETY: It's a part of this.
+            work <- unsafe { DelayedWork::new(this.as_ptr()) },
+        })
+    }
+
+    /// Those of a namespace.
+    pub(crate) fn of(namespace: &Namespace) -> &Self {
+        NetFile::<Self>::of(namespace)
+    }
+
+    /// Has a listener go on for as long as `grace` says, unless another one that stays has
+    /// or gets its connections, or there are too many. In the latter cases it's unhashed:
+    /// of two that close at the same time, the second doesn't take the first for one that
+    /// stays.
+    ///
+    /// Process context, with the listener locked.
+    pub(crate) fn keep(
+        &self,
+        closing: Closing<'_>,
+        grace: impl FnOnce() -> Option<Delta>,
+    ) -> Option<Kept> {
+        let mut entries = self.entries.lock();
+        // Under the lock, so that no orphan comes after all have been ended.
+        let grace = grace()?;
+        let has_sibling = closing.has_sibling(&rcu::read_lock());
+        let published = if has_sibling {
+            None
+        } else {
+            self.publish(&mut entries, &closing)
+        };
+
+        closing.unhash();
+        let published = published?;
+
+        // A wildcard, or one that has come just now.
+        if successor(&closing, &self.table, &rcu::read_lock()).is_some() {
+            return None;
+        }
+
+        let listener = closing.listener();
+        let (placed, kept) = published.keep(closing)?;
+        let pushed = entries.push_within_capacity(Entry {
+            listener: placed,
+            until: Instant::now() + grace,
+            succeeded: None,
+        });
+
+        if pushed.is_ok() {
+            self.queue_work(&mut entries);
+        }
+        trace::orphan(listener, Life::Orphaned);
+        Some(kept)
+    }
+
+    /// Has lookups find a listener, if there's room and memory for it.
+    fn publish<'a>(
+        &'a self,
+        entries: &mut KVec<Entry>,
+        closing: &Closing<'a>,
+    ) -> Option<Published<'a>> {
+        let uid = closing.uid();
+        let of_user = entries.iter().filter(|entry| entry.listener.uid() == uid);
+
+        if of_user.count() >= MOST_OF_USER {
+            return None;
+        }
+        entries.reserve(1, GFP_KERNEL).ok()?;
+        self.table.publish(closing)
+    }
+
+    /// The best for a target.
+    pub(crate) fn find<'a>(
+        &self,
+        target: &Target<'_>,
+        rcu: &'a rcu::Guard,
+    ) -> Option<&'a Listener> {
+        self.table.find(target, rcu)
+    }
+
+    /// Sees what becomes of the orphans, now that there's another listener. It may be sent
+    /// what answers a SYN cookie of one at once.
+    pub(crate) fn listen_start(&self, listener: &Listener, rcu: &rcu::Guard) {
+        for orphan in self.table.listeners(listener.address().port(), rcu) {
+            if listener.is_like(orphan) {
+                orphan.share_cookies(listener, rcu);
+            }
+        }
+        self.work.queue(0);
+    }
+
+    /// Lets go of those that have ended. Any context.
+    pub(crate) fn listen_stop(&self) {
+        self.work.queue(0);
+    }
+
+    /// Ends all orphans. Process context, with no socket locked.
+    pub(crate) fn end_all(&self) {
+        while let Some(orphan) = self.take(|_| Some(Life::Disabled)) {
+            drop(orphan);
+        }
+    }
+
+    /// Takes one that ends out, to be dropped with nothing locked.
+    fn take(&self, mut end: impl FnMut(&mut Entry) -> Option<Life>) -> Option<Orphan> {
+        let mut entries = self.entries.lock();
+        let (i, end) = entries
+            .iter_mut()
+            .enumerate()
+            .find_map(|(i, entry)| Some((i, end(entry)?)))?;
+        let entry = entries.remove(i).ok()?;
+
+        trace::orphan(&entry.listener, end);
+        self.table.take(entry.listener)
+    }
+
+    /// Has the work done when the next orphan ends.
+    fn queue_work(&self, entries: &mut KVec<Entry>) {
+        let next = entries
+            .iter_mut()
+            .map(|entry| entry.end(&self.table).0.as_millis_ceil())
+            .min();
+
+        if let Some(left) = next {
+            self.work.queue(msecs_to_jiffies(left.max(0) as Msecs));
+        }
+    }
+}
+
+impl Work for Orphans {
+    /// Ends those whose time is up, or that have a successor.
+    fn run(&self) {
+        while let Some(orphan) = self.take(|entry| {
+            let (left, end) = entry.end(&self.table);
+
+            (left.as_nanos() <= 0).then_some(end)
+        }) {
+            drop(orphan);
+        }
+        self.queue_work(&mut self.entries.lock());
+    }
+}
+
+impl Show for Orphans {
+    const NAME: &'static CStr = c"tcp_migrate_orphans";
+
+    /// A line for each, and a heading.
+    fn show(&self, file: &SeqFile) {
+        seq_print!(
+            file,
+            "{:<39} {:>5} {:>10} {:>10} {:>10} {:>7}\n",
+            "address",
+            "port",
+            "uid",
+            "queue",
+            "backlog",
+            "left_ms"
+        );
+        for entry in self.entries.lock().iter_mut() {
+            let left = entry.end(&self.table).0.as_millis_ceil().max(0);
+            let listener = &entry.listener;
+            let (address, queue) = (listener.address(), listener.accept_queue());
+
+            seq_print!(
+                file,
+                "{:<39} {:>5} {:>10} {:>10} {:>10} {:>7}\n",
+                Shown(address.ip()),
+                address.port(),
+                uid_of(file, listener.uid()),
+                queue.len(),
+                queue.max(),
+                left
+            );
+        }
+    }
+}
+
+/// An address, as the kernel crate shows it.
+struct Shown(IpAddr);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        core::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Orphans {
+    fn drop(self: Pin<&mut Self>) {
+        // Hooks aren't called any more: there'll be no other.
+        self.work.cancel();
+        self.end_all();
+    }
+}
+
+/// Listeners can be orphaned while this exists.
+pub(crate) struct Registration {
+    _pernet: PernetOperations<NetFile<Orphans>>,
+}
+
+impl Registration {
+    /// Has every current and future network namespace keep them.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            _pernet: PernetOperations::register()?,
+        })
+    }
+}
