@@ -12,6 +12,7 @@ use super::{
         Orphan, //
     },
     Listener,
+    ListenerRef,
     Namespace, //
 };
 use crate::bindings;
@@ -26,6 +27,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            Full,
             Relaxed,
             Release, //
         },
@@ -41,8 +43,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `listener` is null, or a listener whose reference goes, if it does, after it has been
-/// taken out of here.
+/// `listener` is null, or a listener on which the slot owns a reference.
 struct Slot {
     listener: Atomic<*mut bindings::sock>,
     /// The port of the listener that is here, or was.
@@ -170,8 +171,9 @@ impl OrphanTable {
             .filter_map(|slot| {
                 let listener = slot.listener.load(Acquire);
 
-                // SAFETY: By the type invariant, it loses its last reference after it has
-                // left, and is freed a grace period later. The guard is a read section.
+                // SAFETY: By the type invariant, it may lose its last reference after it has
+                // left the slot, and is freed a grace period later. The guard is a read
+                // section.
                 (!listener.is_null()).then(|| unsafe { Listener::from_raw(listener) })
             })
     }
@@ -185,19 +187,30 @@ impl OrphanTable {
             .any(|slot| slot.listener.load(Relaxed) == listener.as_raw())
     }
 
-    /// Has lookups find a listener, unless there are too many. The caller sees to it that
-    /// nobody else does so at the same time.
+    /// Has lookups find a listener, unless there are too many. If somebody else does so
+    /// at the same time, lookups may miss one of the two.
     pub(crate) fn publish<'a>(&'a self, closing: &Closing<'a>) -> Option<Published<'a>> {
+        let listener = closing.listener();
         let slot = self
             .slots
             .iter()
             .position(|slot| slot.listener.load(Relaxed).is_null())?;
-        let listener = closing.listener();
-        let Slot { listener: to, port } = &self.slots[slot];
 
-        // INVARIANT: `Published` takes it out again, or it's left to who owns a `Placed`.
-        port.store(listener.address().port().into(), Relaxed);
-        to.store(listener.as_raw(), Release);
+        self.slots[slot]
+            .port
+            .store(listener.address().port().into(), Relaxed);
+        // INVARIANT: The reference was taken just now; if the slot isn't free any more, it's
+        // put.
+        let reference = listener.get()?.into_raw();
+        if self.slots[slot]
+            .listener
+            .cmpxchg(ptr::null_mut(), reference, Full)
+            .is_err()
+        {
+            // SAFETY: As above.
+            drop(unsafe { ListenerRef::from_raw(reference) });
+            return None;
+        }
         self.end
             .store(self.end.load(Relaxed).max(slot as u32 + 1), Release);
         // SAFETY: An FFI call; a closing listener is in process context.
@@ -213,16 +226,21 @@ impl OrphanTable {
 
     /// Has lookups no longer find what `publish` has placed.
     fn withdraw(&self, slot: usize) {
-        self.slots[slot].listener.store(ptr::null_mut(), Release);
-        // SAFETY: An FFI call; `publish` has counted it.
-        unsafe { bindings::tcp_migrate_orphans_dec() };
+        let listener = self.slots[slot].listener.xchg(ptr::null_mut(), Full);
+
+        if !listener.is_null() {
+            // SAFETY: By the type invariant.
+            drop(unsafe { ListenerRef::from_raw(listener) });
+            // SAFETY: An FFI call; `publish` has counted it.
+            unsafe { bindings::tcp_migrate_orphans_dec() };
+        }
     }
 
     /// Takes an orphan out.
     pub(crate) fn take(&self, placed: Placed) -> Option<Orphan> {
         let Placed { slot, orphan } = placed;
 
-        // In another table; it's lost.
+        // In another table, where it stays.
         if self.slots.get(slot)?.listener.load(Relaxed) != orphan.as_raw() {
             return None;
         }
