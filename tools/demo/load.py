@@ -11,7 +11,8 @@ number of connections open instead of a rate: a slow guest slows it down too.
 import re
 import signal
 import subprocess
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 import network
 
@@ -24,8 +25,10 @@ TIMEOUT = network.PATIENCE
 
 STATUS = re.compile(r"\s*\[(\d+)\]\t(\d+) responses")
 ERROR = re.compile(r"\s*\[(\d+)\]\t(.*)")
+CLIENT = re.compile(re.escape(network.ADDRESS) + r":(\d+)->")
 KINDS = {
     "reset": "connection reset by peer|broken pipe",
+    "closed": "EOF|server closed idle connection",
     "refused": "connection refused",
     "timed_out": "Client.Timeout|deadline exceeded|timed out|timeout",
 }
@@ -37,9 +40,12 @@ class Report:
 
     served: int = 0
     reset: int = 0
+    closed: int = 0
     refused: int = 0
     timed_out: int = 0
     other: int = 0
+    # The clients' ports of those that were reset.
+    ports: Counter = field(default_factory=Counter)
 
     @classmethod
     def parse(cls, text):
@@ -50,9 +56,12 @@ class Report:
                 report.add("served" if match[1] == "200" else "other",
                            int(match[2]))
             elif match := ERROR.fullmatch(line):
+                count, error = int(match[1]), match[2]
                 report.add(next((kind for kind, pattern in KINDS.items()
-                                 if re.search(pattern, match[2])), "other"),
-                           int(match[1]))
+                                 if re.search(pattern, error)), "other"),
+                           count)
+                if client := CLIENT.search(error):
+                    report.ports[int(client[1])] += count
         return report
 
     def add(self, kind, count):
@@ -60,14 +69,26 @@ class Report:
         setattr(self, kind, getattr(self, kind) + count)
 
     @property
-    def lost(self):
+    def failed(self):
         """The connections that weren't served."""
-        return self.reset + self.refused + self.timed_out + self.other
+        return (self.reset + self.closed + self.refused + self.timed_out +
+                self.other)
 
     @property
     def attempted(self):
         """All of them."""
-        return self.served + self.lost
+        return self.served + self.failed
+
+    def killed(self, accepted):
+        """How many failed of those that a server had accepted when it was
+        killed, given their clients' ports.
+
+        A connection is reset if the server hadn't read everything. Otherwise it
+        is closed in order, and hey names no port. The kernel resets those that
+        nobody has accepted, so each closed one is one of these.
+        """
+        reset = (self.ports & Counter(accepted)).total()
+        return reset + min(self.closed, len(accepted) - reset)
 
 
 class Load:

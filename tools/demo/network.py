@@ -15,6 +15,7 @@ DELAY = "20ms"
 PATIENCE = 60
 
 SYSCTL = "/proc/sys/net/ipv4/tcp_migrate_req"
+GRACE = SYSCTL + "_grace_ms"
 OUTCOMES = "/proc/net/tcp_migrate"
 LISTEN = "0A"
 
@@ -33,10 +34,17 @@ def can_migrate():
     return os.path.exists(SYSCTL)
 
 
+def can_wait():
+    """Whether a listener can wait for its successor here. The kernel's own
+    migration has none of that."""
+    return os.path.exists(GRACE)
+
+
 def set_migration(setting):
-    """Sets net.ipv4.tcp_migrate_req."""
-    with open(SYSCTL, "w", encoding="ascii") as file:
-        file.write(str(setting))
+    """Sets the sysctls to what a Setting has."""
+    _write(SYSCTL, setting.migrate)
+    if can_wait():
+        _write(GRACE, setting.grace_ms)
 
 
 def migrated():
@@ -75,6 +83,20 @@ def accept_queues():
     return queues
 
 
+def accepted():
+    """The clients' ports of the connections that processes have accepted and
+    not closed. The kernel names an inode for those alone."""
+    ports = []
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        next(table)
+        for line in table:
+            _, local, remote, state, *_ = fields = line.split()
+            inode = fields[9]
+            if state != LISTEN and inode != "0" and _port(local) == PORT:
+                ports.append(_port(remote))
+    return ports
+
+
 def await_connections(count):
     """Waits until so many further connections were attempted."""
     target = connections() + count
@@ -92,7 +114,16 @@ def wait_until(condition, description):
     while not condition():
         if time.monotonic() > deadline:
             raise RuntimeError(f"waited {PATIENCE} s for {description}")
-        time.sleep(0.05)
+        time.sleep(0.01)
+
+
+def _write(file, value):
+    with open(file, "w", encoding="ascii") as sysctl:
+        sysctl.write(str(value))
+
+
+def _port(address):
+    return int(address.partition(":")[2], 16)
 
 
 def _counter(file, group, name):

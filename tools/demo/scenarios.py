@@ -2,7 +2,8 @@
 """The ways in which listeners go away under load.
 
 A scenario is a generator: it starts a server, and each time it is resumed it
-makes listeners go away once, while others listen on the same port.
+makes listeners go away once. Others listen on the same port meanwhile, or only
+some time later.
 """
 
 import signal
@@ -15,6 +16,12 @@ from load import CLIENTS
 
 WORKERS = 2
 MANY_WORKERS = 4
+
+# Between the end of a server and the start of its successor, in seconds.
+GAP = 0.5
+
+# Much longer than any server is away, however slow the guest is.
+GRACE_MS = 30000
 
 
 def nginx_replaced(servers):
@@ -76,24 +83,83 @@ def _pause(server):
     return sum(network.accept_queues())
 
 
+def nginx_restarted(servers):
+    """nginx, without reuseport, gets SIGQUIT; half a second after it has exited,
+    another one starts. With a service manager it's much the same."""
+    nginx = servers.nginx(WORKERS, reuseport=False)
+    while True:
+        yield
+        nginx.quit()
+        nginx.wait()
+        time.sleep(GAP)
+        nginx = servers.nginx(WORKERS, reuseport=False)
+
+
+def nginx_killed(servers):
+    """All processes of the only nginx are killed, and another one starts."""
+    nginx = servers.nginx(WORKERS)
+    while True:
+        yield
+        servers.crash(nginx)
+        nginx = servers.nginx(WORKERS)
+
+
+def haproxy_restarted(servers):
+    """The only HAProxy is told to go; half a second after it has exited, another
+    one starts."""
+    haproxy = servers.haproxy()
+    while True:
+        yield
+        haproxy.quit()
+        haproxy.wait()
+        time.sleep(GAP)
+        haproxy = servers.haproxy()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What tcp_migrate_req and tcp_migrate_req_grace_ms are set to."""
+
+    migrate: int
+    grace_ms: int = 0
+
+    def __str__(self):
+        return f"tcp_migrate_req={self.migrate}, grace_ms={self.grace_ms}"
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A scenario, how often its listeners go away, and the least number of
-    connections that are lost if none migrates."""
+    connections that are lost where nothing is done about it."""
 
     name: str
     title: str
     play: Callable
     rounds: int
     least_lost: int
+    # What loses connections, and what doesn't.
+    off: Setting = Setting(0)
+    on: Setting = Setting(1)
 
     def __str__(self):
         return f"({self.name}) {self.title}"
 
 
-SCENARIOS = (
+# A successor waits already.
+OVERLAPS = (
     Scenario("a", "nginx replaced by another nginx", nginx_replaced, 8, 1),
     Scenario("b", "nginx reload with fewer workers", nginx_reloaded, 8, 1),
     Scenario("c", "haproxy -sf", haproxy_replaced, 5, 1),
     Scenario("d", "nginx replaced while its workers hang", nginx_busy, 4, 20),
+)
+
+# None does, so that it takes more than tcp_migrate_req.
+WITHOUT_GRACE, WITH_GRACE = Setting(1), Setting(1, GRACE_MS)
+GAPS = (
+    Scenario("e", "nginx without reuseport restarted", nginx_restarted, 4, 20,
+             WITHOUT_GRACE, WITH_GRACE),
+    Scenario("f", "nginx killed, another one starts", nginx_killed, 8, 20,
+             WITHOUT_GRACE, WITH_GRACE),
+    Scenario("g", "haproxy restarted", haproxy_restarted, 4, 20,
+             WITHOUT_GRACE, WITH_GRACE),
 )

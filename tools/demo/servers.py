@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The servers: nginx and HAProxy, as Debian ships them.
 
-They are only ever asked to finish what they accepted and to exit; so each
-connection that is lost was one that no server had accepted.
+They are asked to finish what they accepted and to exit, or they are killed.
+Connections that they had accepted then are known. So each other connection that
+is lost was one that no server had accepted.
 """
 
 import os
@@ -12,9 +13,11 @@ import tempfile
 from pathlib import Path
 
 import network
+import process_group
 
-# A socket for every worker; the master opens them all, and every worker holds
-# them all, so a listener closes when the last of these processes lets it go.
+# With reuseport, a socket for every worker; the master opens them all, and every
+# worker holds them all, so a listener closes when the last of these processes
+# lets it go. Without, there's one for all.
 NGINX = """
 daemon off;
 worker_processes {workers};
@@ -28,7 +31,7 @@ http {{
     uwsgi_temp_path {folder};
     scgi_temp_path {folder};
     server {{
-        listen {address}:{port} reuseport;
+        listen {address}:{port}{reuseport};
         return 200 "served\\n";
     }}
 }}
@@ -66,30 +69,43 @@ class Server:
         # It waits as long as that for a client.
         self._process.wait(3 * network.PATIENCE)
 
+    def crash(self):
+        """Kills all processes of the server. Returns the clients' ports of the
+        connections that it had accepted: none is added once it's stopped."""
+        self.signal(signal.SIGSTOP)
+        network.wait_until(self._is_stopped, "a stopped server")
+        ports = network.accepted()
+        self.kill()
+        return ports
+
     def kill(self):
         """Ends what is left of the server."""
         if self._process.poll() is None:
             self.signal(signal.SIGKILL)
             self._process.wait()
 
+    def _is_stopped(self):
+        return set(process_group.states(self.pid)) == {"T"}
+
 
 class Nginx(Server):
     """A master and its workers."""
 
-    def __init__(self, folder, workers):
-        self._configure(folder, workers)
+    def __init__(self, folder, workers, reuseport):
+        self._configure(folder, workers, reuseport)
         super().__init__(folder, ["nginx", "-e", folder / "error.log",
                                   "-c", folder / "nginx.conf"])
 
     @staticmethod
-    def _configure(folder, workers):
+    def _configure(folder, workers, reuseport):
         (folder / "nginx.conf").write_text(NGINX.format(
             workers=workers, folder=folder,
-            address=network.ADDRESS, port=network.PORT), encoding="ascii")
+            address=network.ADDRESS, port=network.PORT,
+            reuseport=" reuseport" if reuseport else ""), encoding="ascii")
 
     def reload(self, workers):
         """Changes the number of workers, and so that of listeners."""
-        self._configure(self.folder, workers)
+        self._configure(self.folder, workers, True)
         os.kill(self.pid, signal.SIGHUP)
 
     def quit(self):
@@ -110,9 +126,17 @@ class HAProxy(Server):
             command += ["-sf", str(predecessor.pid)]
         super().__init__(folder, command)
 
+    def quit(self):
+        """Tells it to go; it finishes what it accepted."""
+        self.signal(signal.SIGUSR1)
+
 
 class Servers:
     """A context in which servers run; none outlives it."""
+
+    def __init__(self):
+        # The clients' ports of connections that crashed servers had accepted.
+        self.accepted = []
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="tcp-migrate-demo-")
@@ -126,11 +150,11 @@ class Servers:
             server.kill()
         self._folder.cleanup()
 
-    def nginx(self, workers):
+    def nginx(self, workers, reuseport=True):
         """Starts an nginx beside what is running; it listens on return."""
         listeners = len(network.accept_queues())
-        server = self._start(Nginx, workers)
-        network.await_listeners(listeners + workers)
+        server = self._start(Nginx, workers, reuseport)
+        network.await_listeners(listeners + (workers if reuseport else 1))
         return server
 
     def haproxy(self, predecessor=None):
@@ -141,9 +165,14 @@ class Servers:
         network.await_listeners(1)
         return server
 
-    def _start(self, kind, argument):
+    def crash(self, server):
+        """Has a server crash, and remembers what it had accepted."""
+        self.accepted += server.crash()
+        network.await_listeners(0)
+
+    def _start(self, kind, *arguments):
         folder = Path(self._folder.name) / str(len(self._started))
         folder.mkdir()
-        server = kind(folder, argument)
+        server = kind(folder, *arguments)
         self._started.append(server)
         return server
