@@ -69,7 +69,9 @@ pub(super) fn listen_stop(former: &Stopping<'_>) {
     while queue.left() > 0 {
         match move_chunk(former, &mut queue, &mut packet) {
             Moved::Some => cond_resched_unless_bpf(),
-            Moved::None(Outcome::NoListener) if queue.path() == Path::Grace => {
+            Moved::None(Outcome::NoListener)
+                if queue.path() == Path::Grace && super::may_be_succeeded(former.listener()) =>
+            {
                 queue.keep_rest(Outcome::GraceOver)
             }
             Moved::None(outcome) => queue.keep_rest(outcome),
