@@ -170,9 +170,14 @@ impl Orphans {
         let published = published?;
 
         // A wildcard, or one that has come just now.
-        if successor(&closing, &self.table, &rcu::read_lock()).is_some() {
+        let rcu = rcu::read_lock();
+        if let Some(successor) = successor(&closing, &self.table, &rcu) {
+            if successor.is_like(&closing) {
+                closing.share_cookies(successor, &rcu);
+            }
             return None;
         }
+        drop(rcu);
 
         let listener = closing.listener();
         let (placed, kept) = published.keep(closing)?;
