@@ -269,16 +269,19 @@ static void use_namespace(struct task *task)
 	}
 
 	close(pair[1]);
-	if (pid > 0) {
-		if (read(pair[0], &byte, 1) == 1 &&
-		    (round->faults || !netns_tie(name, pid)))
-			(void)!write(pair[0], "", 1);
-		waitpid(pid, NULL, 0);
-		if (!netns_gone(name))
-			round_fail(round, "a namespace doesn't go away");
-		round_count(round, COUNT_NAMESPACE);
-	}
+	if (pid > 0 && read(pair[0], &byte, 1) == 1 &&
+	    (round->faults || !netns_tie(name, pid)))
+		(void)!write(pair[0], "", 1);
+
+	/* Where nothing could be written, for lack of memory, it reads this. */
 	close(pair[0]);
+	if (pid < 0)
+		return;
+
+	waitpid(pid, NULL, 0);
+	if (!netns_gone(name))
+		round_fail(round, "a namespace doesn't go away");
+	round_count(round, COUNT_NAMESPACE);
 }
 
 void *admin_act(void *data)
