@@ -4,8 +4,9 @@
  *
  *  1. A namespace with groups of listeners. Threads have listeners stop, close
  *     and listen again, processes with listeners die, programs come and go,
- *     namespaces too; in some rounds also the module and the sysctl, groups lose
- *     all listeners, programs cancel migrations, memory is short.
+ *     namespaces too; in some rounds also the module and the sysctls, groups lose
+ *     all listeners, programs cancel migrations, memory is short. In some rounds
+ *     listeners are orphaned, and groups that lose all get another soon.
  *  2. Meanwhile clients connect, and peers begin handshakes that they complete,
  *     late or never, reset, or confuse.
  *  3. All end. Each client was served; or it was refused at a time at which
@@ -44,12 +45,14 @@ static void describe(const struct round *round, char *text, size_t size)
 	};
 
 	snprintf(text, size,
-		 "torture.round_%d%s%s%s%s%s%s: %ld served, %ld refused, %ld migrated",
+		 "torture.round_%d%s%s%s%s%s%s%s%s: %ld served, %ld refused, %ld migrated",
 		 round->number, round_is_quiet(round) ? ", quiet" : "",
 		 round->reloads ? ", reloads" : "",
 		 round->toggles ? ", toggles" : "",
 		 round->cancels ? ", cancels" : "",
-		 round->empties ? ", empties" : "", faults[round->had_faults],
+		 round->empties ? ", empties" : "",
+		 round->grace ? ", grace" : "", round->gaps ? ", gaps" : "",
+		 faults[round->had_faults],
 		 round->counts[COUNT_SERVED], round->counts[COUNT_REFUSED],
 		 round->counts[COUNT_MIGRATED]);
 }

@@ -13,6 +13,7 @@
 #include "../lib/listeners.h"
 #include "../lib/module.h"
 #include "../lib/netns.h"
+#include "../lib/orphans.h"
 #include "../lib/segments.h"
 #include "admin.h"
 #include "torture.skel.h"
@@ -51,14 +52,14 @@ static void pause_a_while(struct random *random)
 }
 
 /* Where memory is short, some things want to be tried more than once. */
-static void try_write(struct round *round, const char *value)
+static void try_write(struct round *round, const char *name, const char *value)
 {
 	int tries;
 
-	for (tries = 0; sysctl_write(MIGRATE_REQ, value); tries++) {
+	for (tries = 0; sysctl_write(name, value); tries++) {
 		if (!round->faults || tries == 100) {
-			round_fail(round, "cannot write %s to " MIGRATE_REQ ": %s",
-				   value, strerror(errno));
+			round_fail(round, "cannot write %s to %s: %s", value,
+				   name, strerror(errno));
 			return;
 		}
 	}
@@ -82,11 +83,23 @@ static void toggle_sysctl(struct task *task)
 	struct round *round = task->round;
 
 	hazard_begin(&round->hazard);
-	try_write(round, "0");
+	try_write(round, MIGRATE_REQ, "0");
 	pause_a_while(&task->random);
-	try_write(round, "1");
-	hazard_end(&round->hazard);
+	try_write(round, MIGRATE_REQ, "1");
+	hazard_end_after_gaps(round);
 	round_count(round, COUNT_SYSCTL);
+}
+
+static void toggle_grace(struct task *task)
+{
+	struct round *round = task->round;
+
+	hazard_begin(&round->hazard);
+	try_write(round, MIGRATE_REQ_GRACE_MS, "0");
+	pause_a_while(&task->random);
+	try_write(round, MIGRATE_REQ_GRACE_MS, LONG_GRACE_MS);
+	hazard_end_after_gaps(round);
+	round_count(round, COUNT_GRACE);
 }
 
 static void module_out(struct round *round)
@@ -116,8 +129,10 @@ static void reload_module(struct task *task)
 	module_out(round);
 	pause_a_while(&task->random);
 	module_in(round, random_below(&task->random, 2) ? "migrate_req=1" : "");
-	try_write(round, "1");
-	hazard_end(&round->hazard);
+	try_write(round, MIGRATE_REQ, "1");
+	if (round->grace)
+		try_write(round, MIGRATE_REQ_GRACE_MS, LONG_GRACE_MS);
+	hazard_end_after_gaps(round);
 }
 
 static int attach(int listener, const struct bpf_program *program)
@@ -181,6 +196,9 @@ static void change_program(struct task *task)
 	struct group *group = &round->groups[random_below(&task->random, GROUPS)];
 	bool cancel = round->cancels && random_below(&task->random, 2);
 
+	if (group->alone)
+		return;
+
 	if (cancel)
 		hazard_begin(&group->hazard);
 
@@ -202,14 +220,14 @@ static void change_program(struct task *task)
 	 * A group that has lost all listeners keeps its program, and is found
 	 * again when one that was shut down listens again.
 	 */
-	if (cancel && !round->empties)
+	if (cancel && !round->empties && !round->gaps)
 		hazard_end(&group->hazard);
 }
 
 /*
  * Listeners in a namespace of their own, one of which has stopped, with clients
  * in their queues and peers in handshakes with them. It goes on until something
- * can't be had, and ends there.
+ * can't be had, and ends there. Orphaned listeners keep the namespace for a while.
  */
 static void namespace_begin(const struct round *round, struct random *random,
 			    int parent)
@@ -217,9 +235,9 @@ static void namespace_begin(const struct round *round, struct random *random,
 	const char *address = random_below(random, 2) ? TUN_IPV4 : TUN_IPV6;
 	int clients = random_below(random, 4);
 	int peers = random_below(random, 4);
+	char grace_ms[16], byte;
 	struct peer peer;
 	struct tun tun;
-	char byte;
 	int fd, i;
 
 	if (netns_enter() ||
@@ -227,6 +245,13 @@ static void namespace_begin(const struct round *round, struct random *random,
 	    write(parent, "", 1) != 1 || read(parent, &byte, 1) != 1 ||
 	    sysctl_write(MIGRATE_REQ, "1") || tun_open(&tun))
 		return;
+
+	/* A client whose address goes before its connection soon gives up. */
+	sysctl_write("net/ipv4/tcp_orphan_retries", "1");
+
+	snprintf(grace_ms, sizeof(grace_ms), "%u", random_below(random, 500));
+	if (round->grace)
+		sysctl_write(MIGRATE_REQ_GRACE_MS, grace_ms);
 
 	fd = listener_open(address);
 	for (i = 0; i < clients; i++)
@@ -296,7 +321,11 @@ void *admin_act(void *data)
 		switch (random_below(&task->random, 8)) {
 		case 0:
 		case 1:
-			if (round->toggles)
+			if (!round->toggles)
+				break;
+			if (round->grace && random_below(&task->random, 2))
+				toggle_grace(task);
+			else
 				toggle_sysctl(task);
 			break;
 		case 2:

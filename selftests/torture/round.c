@@ -11,11 +11,13 @@ const char * const count_names[COUNTS] = {
 	[COUNT_LISTEN]		= "listen",
 	[COUNT_LISTEN_AGAIN]	= "listen again",
 	[COUNT_CLOSE]		= "close",
+	[COUNT_GAP]		= "close, a gap, and listen",
 	[COUNT_SHUTDOWN]	= "shutdown",
 	[COUNT_EXIT]		= "process with listeners killed",
 	[COUNT_LOAD]		= "module loaded",
 	[COUNT_UNLOAD]		= "module unloaded",
 	[COUNT_SYSCTL]		= "migration off and on",
+	[COUNT_GRACE]		= "grace off and on",
 	[COUNT_CHOICE]		= "choice by settings or room changed",
 	[COUNT_ATTACH]		= "program attached",
 	[COUNT_DETACH]		= "program detached",
@@ -31,6 +33,7 @@ const char * const count_names[COUNTS] = {
 	[COUNT_REFUSED]		= "refused",
 	[COUNT_GONE]		= "gone before that",
 	[COUNT_MIGRATED]	= "migrated",
+	[COUNT_ADOPTED]		= "of them after a gap",
 	[COUNT_NOT_MIGRATED]	= "not migrated",
 };
 
@@ -85,6 +88,13 @@ void hazard_begin(struct hazard *hazard)
 void hazard_end(struct hazard *hazard)
 {
 	__atomic_fetch_sub(&hazard->open, 1, __ATOMIC_SEQ_CST);
+}
+
+void hazard_end_after_gaps(struct round *round)
+{
+	pthread_rwlock_wrlock(&round->gap);
+	pthread_rwlock_unlock(&round->gap);
+	hazard_end(&round->hazard);
 }
 
 /* -1 if there's one now. */

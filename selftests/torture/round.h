@@ -19,11 +19,13 @@ enum count {
 	COUNT_LISTEN,
 	COUNT_LISTEN_AGAIN,
 	COUNT_CLOSE,
+	COUNT_GAP,
 	COUNT_SHUTDOWN,
 	COUNT_EXIT,
 	COUNT_LOAD,
 	COUNT_UNLOAD,
 	COUNT_SYSCTL,
+	COUNT_GRACE,
 	COUNT_CHOICE,
 	COUNT_ATTACH,
 	COUNT_DETACH,
@@ -39,6 +41,7 @@ enum count {
 	COUNT_REFUSED,
 	COUNT_GONE,
 	COUNT_MIGRATED,
+	COUNT_ADOPTED,
 	COUNT_NOT_MIGRATED,
 	COUNTS,
 };
@@ -65,6 +68,8 @@ struct group {
 	pthread_mutex_t lock;	/* of the listeners that are live */
 	int live[GROUP_MAX];
 	int lives;
+	bool alone;		/* it's one listener, with SO_REUSEADDR */
+	bool deserted;		/* there's none, which is a hazard */
 	struct hazard hazard;
 };
 
@@ -79,9 +84,12 @@ struct round {
 	bool toggles;	/* the sysctl */
 	bool cancels;	/* a program, migrations */
 	bool empties;	/* groups */
+	bool grace;	/* listeners are orphaned */
+	bool gaps;	/* groups lose all listeners, and get others soon */
 
 	struct group groups[GROUPS];
 	struct hazard hazard;	/* to all groups */
+	pthread_rwlock_t gap;	/* for reading, while a group has no listener */
 	int epoll;
 	bool over;		/* for who serves */
 
@@ -108,6 +116,12 @@ void __printf(2, 3) round_fail(struct round *round, const char *format, ...);
 
 void hazard_begin(struct hazard *hazard);
 void hazard_end(struct hazard *hazard);
+
+/*
+ * Ends one to all groups, in which listeners weren't orphaned, once those that were
+ * closed have successors.
+ */
+void hazard_end_after_gaps(struct round *round);
 
 /* What a client knows of the hazards when it begins, and asks when it ends. */
 struct shelter {

@@ -9,6 +9,8 @@
 
 #include "../lib/listeners.h"
 #include "../lib/netns.h"
+#include "../lib/orphans.h"
+#include "../lib/outcomes.h"
 #include "../lib/patience.h"
 #include "admin.h"
 #include "clients.h"
@@ -18,7 +20,6 @@
 #include "state.h"
 
 #define SERVERS		2
-#define CHANGERS	2
 #define CLIENTS		4
 
 /* A round that takes longer has a thread that hangs. */
@@ -35,6 +36,9 @@ static const struct {
 	{ TUN_IPV6, TUN_IPV6 },
 	{ "::", "127.0.0.2" },
 };
+
+/* Where groups have gaps, they would lose to the wildcard what it can't have. */
+#define NO_WILDCARD	"::ffff:127.0.0.2"
 
 /*
  * Requests that nobody completes, and what's closed by one end only, are gone
@@ -69,10 +73,14 @@ void round_plan(struct round *round, struct random random, int number)
 		round->cancels = random_below(&random, 2);
 		round->empties = random_below(&random, 2);
 	}
+
+	round->grace = !access("/proc/sys/" MIGRATE_REQ_GRACE_MS, F_OK) &&
+		       random_below(&random, 4);
+	round->gaps = round->grace && random_below(&random, 4);
 	round->random = random;
 }
 
-static int configure(struct random *random)
+static int configure(struct round *round)
 {
 	size_t i;
 
@@ -83,20 +91,37 @@ static int configure(struct random *random)
 		}
 	}
 
+	if (round->grace && orphans_allow(LONG_GRACE_MS))
+		return -1;
+
 	return sysctl_write("net/ipv4/tcp_syncookies",
-			    random_below(random, 2) ? "1" : "0");
+			    random_below(&round->random, 2) ? "1" : "0");
+}
+
+static int begin_group(struct round *round, int i)
+{
+	struct group *group = &round->groups[i];
+	bool wildcard = !strcmp(addresses[i].local, "::");
+
+	group->local = wildcard && round->gaps ? NO_WILDCARD :
+		       addresses[i].local;
+	group->remote = addresses[i].remote;
+	group->alone = round->gaps && random_below(&round->random, 2);
+	group->deserted = true;
+	hazard_begin(&group->hazard);
+	pthread_mutex_init(&group->lock, NULL);
+	return group_open(round, group, true);
 }
 
 static int set_up(struct round *round, struct tun *tun, int parent)
 {
-	struct group *group;
 	char byte;
 	int i;
 
 	if ((round->faults && faults_prepare()) ||
 	    netns_enter() || write(parent, "", 1) != 1 ||
 	    read(parent, &byte, 1) != 1 ||
-	    configure(&round->random) || tun_open(tun))
+	    configure(round) || tun_open(tun))
 		return -1;
 
 	close(parent);
@@ -105,13 +130,9 @@ static int set_up(struct round *round, struct tun *tun, int parent)
 	if (round->epoll < 0)
 		return -1;
 
+	pthread_rwlock_init(&round->gap, NULL);
 	for (i = 0; i < GROUPS; i++) {
-		group = &round->groups[i];
-		group->local = addresses[i].local;
-		group->remote = addresses[i].remote;
-		pthread_mutex_init(&group->lock, NULL);
-		hazard_begin(&group->hazard);
-		if (group_open(round, group, true) < 0)
+		if (begin_group(round, i) < 0)
 			return -1;
 	}
 
@@ -154,17 +175,19 @@ static void check_backlogs(struct round *round)
 /* A listener with a wrong queue length would answer no SYN without cookies. */
 static void check_listeners(struct round *round, struct clients *clients)
 {
-	struct group *group;
-
-	for (group = round->groups; group < round->groups + GROUPS; group++) {
-		if (!group->lives && group_open(round, group, true) < 0)
-			round_fail(round, "no listener on %s in the end",
-				   group->local);
-	}
-
 	sysctl_write("net/ipv4/tcp_syncookies", "0");
 	clients_probe(clients);
 	check_backlogs(round);
+}
+
+/* Those of the listeners that there were in the end. */
+static void check_orphans(struct round *round)
+{
+	if (!orphans_count())
+		round_fail(round, "no listener is orphaned");
+
+	if (orphans_allow("0") || orphans_count())
+		round_fail(round, "orphaned listeners are left");
 }
 
 void round_run(struct round *round, int parent)
@@ -221,9 +244,17 @@ void round_run(struct round *round, int parent)
 
 	round->counts[COUNT_MIGRATED] = counter_read(MIGRATE_SUCCESS);
 	round->counts[COUNT_NOT_MIGRATED] = counter_read(MIGRATE_FAILURE);
+	round->counts[COUNT_ADOPTED] = outcome_read("grace", "migrated");
 	close_range(3, ~0U, 0);
+	if (round->grace)
+		check_orphans(round);
+
 	if (!state_drained())
 		round_fail(round, "sockets are left");
+
+	/* Another module has counted the rest. */
+	if (!round->reloads && netns_has_module() && !outcomes_agree())
+		round_fail(round, "counters disagree");
 
 	exit(0);
 }

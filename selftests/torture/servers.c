@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "../lib/listeners.h"
+#include "../lib/orphans.h"
+#include "../lib/patience.h"
 #include "admin.h"
 #include "servers.h"
 
 #define SLOTS		8
 #define CHANGES		60
 #define PROCESS_MAX	8	/* listeners of a process that's killed */
+#define GAP_US		100000
 
 /* A listener of the thread that has opened it; also one that was shut down. */
 struct slot {
@@ -34,24 +37,27 @@ static bool group_join(struct group *group, int fd)
 	pthread_mutex_lock(&group->lock);
 	room = group->lives < GROUP_MAX;
 	if (room) {
-		if (!group->lives)
+		if (group->deserted)
 			hazard_end(&group->hazard);
+		group->deserted = false;
 		group->live[group->lives++] = fd;
 	}
 	pthread_mutex_unlock(&group->lock);
 	return room;
 }
 
-/* Whether a listener may stop. */
-static bool group_leave(struct round *round, struct group *group, int fd)
+/* Whether a listener may stop, which there's to be another for soon if @gap. */
+static bool group_leave(struct round *round, struct group *group, int fd,
+			bool gap)
 {
 	bool may;
 	int i;
 
 	pthread_mutex_lock(&group->lock);
-	may = group->lives > 1 || round->empties;
+	may = group->lives > 1 || gap || round->empties;
 	if (may) {
-		if (group->lives == 1)
+		group->deserted = group->lives == 1 && !gap;
+		if (group->deserted)
 			hazard_begin(&group->hazard);
 		for (i = 0; group->live[i] != fd; i++)
 			;
@@ -69,9 +75,29 @@ static int listener_watch(struct round *round, int fd)
 	return epoll_ctl(round->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+static bool group_is_empty(struct group *group)
+{
+	bool empty;
+
+	pthread_mutex_lock(&group->lock);
+	empty = !group->lives;
+	pthread_mutex_unlock(&group->lock);
+	return empty;
+}
+
+static int group_listen(const struct group *group)
+{
+	const struct server server = {
+		.address = group->local,
+		.option = group->alone ? SO_REUSEADDR : SO_REUSEPORT,
+	};
+
+	return server_listen(&server);
+}
+
 int group_open(struct round *round, struct group *group, bool served)
 {
-	int fd = listener_open(group->local);
+	int fd = group_listen(group);
 
 	if (fd < 0)
 		return -1;
@@ -105,40 +131,61 @@ static void set_option(struct random *random, int fd)
 	}
 }
 
-static void slot_open(struct task *task, struct slot *slot)
+static bool slot_open(struct task *task, struct slot *slot, struct group *group)
 {
 	struct round *round = task->round;
 
-	slot->group = &round->groups[random_below(&task->random, GROUPS)];
+	slot->group = group;
 	slot->served = random_below(&task->random, 2);
-	slot->fd = group_open(round, slot->group, slot->served);
+	slot->fd = group_open(round, group, slot->served);
 	if (slot->fd < 0) {
-		if (!round->faults)
+		if (!round->faults && !(group->alone && errno == EADDRINUSE))
 			round_fail(round, "no listener on %s: %s",
-				   slot->group->local, strerror(errno));
-		return;
+				   group->local, strerror(errno));
+		return false;
 	}
 
 	slot->live = true;
 	set_option(&task->random, slot->fd);
 	admin_offer(&task->random, slot->fd);
+	return true;
+}
+
+/* As soon as there's memory, and no process that is about to be killed listens. */
+static void slot_fill(struct task *task, struct slot *slot)
+{
+	struct group *group = slot->group;
+
+	if (!wait_until(!group_is_empty(group) || slot_open(task, slot, group)))
+		round_fail(task->round, "no other listener on %s: %s",
+			   group->local, strerror(errno));
 }
 
 static void slot_close(struct task *task, struct slot *slot)
 {
-	if (slot->live && !group_leave(task->round, slot->group, slot->fd))
-		return;
+	struct round *round = task->round;
+
+	pthread_rwlock_rdlock(&round->gap);
+	if (slot->live && !group_leave(round, slot->group, slot->fd, round->gaps))
+		goto out;
 
 	close(slot->fd);
 	slot->fd = -1;
-	round_count(task->round, COUNT_CLOSE);
+	round_count(round, COUNT_CLOSE);
+	if (round->gaps && group_is_empty(slot->group)) {
+		round_count(round, COUNT_GAP);
+		usleep(random_below(&task->random, GAP_US));
+		slot_fill(task, slot);
+	}
+out:
+	pthread_rwlock_unlock(&round->gap);
 }
 
 static void slot_shut_down(struct task *task, struct slot *slot)
 {
 	int how = random_below(&task->random, 2) ? SHUT_RDWR : SHUT_RD;
 
-	if (!group_leave(task->round, slot->group, slot->fd))
+	if (!group_leave(task->round, slot->group, slot->fd, false))
 		return;
 
 	if (shutdown(slot->fd, how))
@@ -177,7 +224,7 @@ static void process_listen(struct round *round, struct random *random, int ready
 	dup2(ready, 3);
 	close_range(4, ~0U, 0);
 	while (count--)
-		listener_open(round->groups[random_below(random, GROUPS)].local);
+		group_listen(&round->groups[random_below(random, GROUPS)]);
 
 	close(3);
 	for (;;)
@@ -212,11 +259,15 @@ static void process_start_and_kill(struct task *task)
 
 static void slot_change(struct task *task, struct slot *slot)
 {
+	struct round *round = task->round;
+
 	if (slot->fd < 0)
-		slot_open(task, slot);
+		slot_open(task, slot,
+			  &round->groups[random_below(&task->random, GROUPS)]);
 	else if (!slot->live && random_below(&task->random, 3))
 		slot_listen_again(task, slot);
-	else if (!slot->live || random_below(&task->random, 3))
+	else if (!slot->live || slot->group->alone ||
+		 random_below(&task->random, 3))
 		slot_close(task, slot);
 	else
 		slot_shut_down(task, slot);
@@ -236,15 +287,43 @@ static void slot_serve(struct task *task, struct slot *slot)
 	}
 }
 
+/* Each thread has the first listeners of some groups. */
+static void slots_begin(struct task *task, struct slot *slots)
+{
+	struct group *group;
+	int i;
+
+	for (i = 0; i < SLOTS; i++) {
+		slots[i].fd = -1;
+		if (i >= GROUPS || i % CHANGERS != task->number % CHANGERS)
+			continue;
+
+		group = &task->round->groups[i];
+		slots[i].group = group;
+		pthread_mutex_lock(&group->lock);
+		slots[i].fd = group->live[0];
+		pthread_mutex_unlock(&group->lock);
+		slots[i].live = true;
+		slots[i].served = true;
+	}
+}
+
+/* Peers wait until there's a listener. */
+static void group_settle(struct round *round, struct group *group)
+{
+	if (!wait_until(!group_is_empty(group) ||
+			group_open(round, group, true) >= 0))
+		round_fail(round, "no listener on %s in the end: %s",
+			   group->local, strerror(errno));
+}
+
 void *servers_change(void *data)
 {
 	struct task *task = data;
 	struct slot slots[SLOTS];
 	int i;
 
-	for (i = 0; i < SLOTS; i++)
-		slots[i].fd = -1;
-
+	slots_begin(task, slots);
 	round_spare(task->round, false);
 
 	for (i = 0; i < CHANGES; i++) {
@@ -255,6 +334,8 @@ void *servers_change(void *data)
 		usleep(random_below(&task->random, 200000));
 	}
 
+	for (i = 0; i < GROUPS; i++)
+		group_settle(task->round, &task->round->groups[i]);
 	for (i = 0; i < SLOTS; i++)
 		slot_serve(task, &slots[i]);
 

@@ -7,10 +7,12 @@
 
 #include "round.h"
 
+#define CHANGERS	2
+
 /* Gives a group a listener more, which somebody serves or not. */
 int group_open(struct round *round, struct group *group, bool served);
 
-/* The thread that opens, stops and closes listeners. */
+/* Each of the threads that open, stop and close listeners. */
 void *servers_change(void *task);
 
 /* The thread that serves, until the round is over. */
