@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tcp_unregister_migrate_ops(): the module is unloaded while there are orphaned
+ * listeners, or while listeners become that.
+ *
+ *  1. A server is killed, with clients in its queue and peers in handshakes, or a
+ *     server ends and begins again all the time.
+ *  2. The module is unloaded. The orphaned listeners end with it: the clients and the
+ *     peers are reset, and nothing keeps the port.
+ *  3. Who comes later finds no listener, until there's another.
+ */
+#include <pthread.h>
+
+#include "lib/harness.h"
+#include "lib/listeners.h"
+#include "lib/module.h"
+#include "lib/orphans.h"
+#include "lib/outcomes.h"
+#include "lib/process.h"
+#include "lib/segments.h"
+
+#define CLIENTS		8
+#define PEERS		4
+#define THREADS		4
+#define ROUNDS		4
+#define GAP_US		5000
+
+/* That of the caller's namespace, and of all others. */
+#define WITH_GRACE	"migrate_req=1 grace_ms=" LONG_GRACE_MS
+
+FIXTURE(tcp_unregister_migrate_ops) {
+	int clients[CLIENTS];
+	struct peer peers[PEERS];
+	struct server server;
+	struct tun tun;
+};
+
+FIXTURE_VARIANT(tcp_unregister_migrate_ops) {
+	const char *address;
+	int option;
+};
+
+FIXTURE_VARIANT_ADD(tcp_unregister_migrate_ops, ipv4_reuseport) {
+	.address = TUN_IPV4,
+	.option = SO_REUSEPORT,
+};
+
+FIXTURE_VARIANT_ADD(tcp_unregister_migrate_ops, ipv4_reuseaddr) {
+	.address = TUN_IPV4,
+	.option = SO_REUSEADDR,
+};
+
+FIXTURE_VARIANT_ADD(tcp_unregister_migrate_ops, ipv6_reuseport) {
+	.address = TUN_IPV6,
+	.option = SO_REUSEPORT,
+};
+
+FIXTURE_VARIANT_ADD(tcp_unregister_migrate_ops, ipv6_reuseaddr) {
+	.address = TUN_IPV6,
+	.option = SO_REUSEADDR,
+};
+
+FIXTURE_SETUP(tcp_unregister_migrate_ops)
+{
+	if (module_loaded())
+		ASSERT_EQ(0, module_unload());
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	self->server.address = variant->address;
+	self->server.option = variant->option;
+}
+
+/* The next test may want it. */
+FIXTURE_TEARDOWN(tcp_unregister_migrate_ops)
+{
+	if (!module_loaded())
+		ASSERT_EQ(0, module_load(""));
+}
+
+TEST_F(tcp_unregister_migrate_ops, ends_orphans)
+{
+	struct server several = self->server;
+	int listener, client;
+	pid_t pid;
+
+	ASSERT_EQ(0, module_load(WITH_GRACE));
+	several.listeners = variant->option == SO_REUSEPORT ? 3 : 1;
+	pid = server_start(&several);
+	ASSERT_LE(0, pid);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->address));
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     variant->address));
+	ASSERT_EQ(0, process_kill(pid));
+	ASSERT_EQ(several.listeners, orphans_count());
+
+	ASSERT_EQ(0, module_unload());
+	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
+	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+	EXPECT_EQ(-1, client_connect(variant->address, 0));
+	EXPECT_EQ(ECONNREFUSED, errno);
+	EXPECT_EQ(-1, orphans_count());
+
+	listener = server_listen(&self->server);
+	ASSERT_LE(0, listener);
+	client = client_connect(variant->address, 1);
+	EXPECT_EQ(1, listener_serve(listener));
+	EXPECT_TRUE(client_served(client, 1));
+
+	/* Nothing is found again. */
+	ASSERT_EQ(0, module_load(WITH_GRACE));
+	EXPECT_EQ(0, orphans_count());
+}
+
+struct load {
+	const struct server *server;
+	int listener;
+	bool enough;	/* for the clients */
+	bool over;	/* for the server, later */
+};
+
+struct load_client {
+	struct load *load;
+	pthread_t thread;
+	int served;
+	int lost;
+	int error;	/* of the last one lost */
+};
+
+/* It ends, with what has come meanwhile, and begins again. */
+static void *serve_with_gaps(void *data)
+{
+	struct load *load = data;
+
+	while (!__atomic_load_n(&load->over, __ATOMIC_RELAXED)) {
+		listener_serve_all(load->listener);
+		close(load->listener);
+		usleep(GAP_US);
+		load->listener = server_listen(load->server);
+		if (load->listener < 0)
+			break;
+	}
+
+	return NULL;
+}
+
+/* Also one that sees a FIN before its RST. */
+static bool is_reset(int error)
+{
+	return error == ECONNRESET || error == ECONNREFUSED || error == EPIPE;
+}
+
+static void *connect_in_turns(void *data)
+{
+	struct load_client *self = data;
+	int client;
+
+	while (!__atomic_load_n(&self->load->enough, __ATOMIC_RELAXED)) {
+		errno = 0;
+		client = client_connect(self->load->server->address, self->served);
+		if (client >= 0 && client_served(client, self->served)) {
+			self->served++;
+		} else if (!is_reset(errno)) {
+			self->error = errno;
+			self->lost++;
+		}
+
+		if (client >= 0)
+			close(client);
+	}
+
+	return NULL;
+}
+
+/* Each client is served or reset; none waits for ever. */
+TEST_F(tcp_unregister_migrate_ops, ends_orphans_under_load)
+{
+	struct load load = { .server = &self->server };
+	struct load_client clients[THREADS] = {};
+	pthread_t server;
+	int i, round;
+
+	ASSERT_EQ(0, module_load(WITH_GRACE));
+	load.listener = server_listen(&self->server);
+	ASSERT_LE(0, load.listener);
+	ASSERT_EQ(0, pthread_create(&server, NULL, serve_with_gaps, &load));
+	for (i = 0; i < THREADS; i++) {
+		clients[i].load = &load;
+		ASSERT_EQ(0, pthread_create(&clients[i].thread, NULL,
+					    connect_in_turns, &clients[i]));
+	}
+
+	for (round = 0; round < ROUNDS; round++) {
+		ASSERT_TRUE(outcome_reaches("grace", "migrated", 1));
+		ASSERT_EQ(0, module_unload());
+		ASSERT_EQ(0, module_load(WITH_GRACE));
+	}
+
+	__atomic_store_n(&load.enough, true, __ATOMIC_RELAXED);
+	for (i = 0; i < THREADS; i++) {
+		ASSERT_EQ(0, pthread_join(clients[i].thread, NULL));
+		EXPECT_LT(0, clients[i].served);
+		EXPECT_EQ(0, clients[i].lost)
+			TH_LOG("errno %d", clients[i].error);
+	}
+
+	__atomic_store_n(&load.over, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(server, NULL));
+	EXPECT_LE(0, load.listener);
+}
+
+int main(int argc, char **argv)
+{
+	if (!getenv("TCP_MIGRATE_KO"))
+		ksft_exit_skip("TCP_MIGRATE_KO isn't set\n");
+
+	netns_require_module();
+	return test_harness_run(argc, argv);
+}
