@@ -233,10 +233,7 @@ impl<'a> Choice<'a> {
         connection: Connection<'_>,
         packet: &mut Packet<'_>,
     ) -> Result<Destination, Outcome> {
-        if let Some(program) = self.program {
-            if self.group.len() == 0 {
-                return Err(Outcome::NoListener);
-            }
+        if let Some(program) = self.program.filter(|_| self.group.len() > 0) {
             match program.run(&self.group, connection, packet) {
                 Verdict::Listener(listener) => {
                     return Ok(Destination {

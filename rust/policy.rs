@@ -21,7 +21,8 @@ pub(crate) use self::{
     rank::Candidate,
     search::{
         search,
-        Look, //
+        Look,
+        Search, //
     },
     shortlist::Shortlist,
 };

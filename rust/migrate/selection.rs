@@ -2,7 +2,10 @@
 
 //! The choice among the listeners of a group, where no program makes it.
 
-use super::Choice;
+use super::{
+    may_be_succeeded,
+    Choice, //
+};
 use crate::{
     net::{
         Connection,
@@ -16,6 +19,7 @@ use crate::{
         outcome::Outcome,
         Candidate,
         Look,
+        Search,
         Shortlist, //
     },
 };
@@ -52,9 +56,26 @@ impl Wanted<'_> {
 }
 
 impl<'a> Choice<'a> {
+    /// Searches the group. If its last listener has been orphaned meanwhile, which leaves
+    /// it without having stopped, searches that of the successor, be it the orphan.
+    #[inline(always)]
+    fn search<T>(
+        &self,
+        mut attempt: impl FnMut(&Group<'a>, &mut Search) -> Option<T>,
+    ) -> Result<T, Outcome> {
+        let found = policy::search(self.group, Group::again, &mut attempt);
+
+        if !matches!(found, Err(Outcome::NoListener)) || !may_be_succeeded(self.group.former()) {
+            return found;
+        }
+        self.group
+            .succeeded()
+            .map_or(found, |group| policy::search(group, Group::again, attempt))
+    }
+
     /// The best live listener for a connection, or why none may have it.
     pub(super) fn best(&self, connection: Connection<'_>) -> Result<Destination, Outcome> {
-        policy::search(self.group, Group::again, |group, search| {
+        self.search(|group, search| {
             let former = group.former();
             let wanted = Wanted {
                 identity: former.identity(),
@@ -90,7 +111,7 @@ impl<'a> Choice<'a> {
     ) -> Result<impl Iterator<Item = (Destination, u32)> + 'a, Outcome> {
         let mut list = Shortlist::new();
 
-        policy::search(self.group, Group::again, |group, search| {
+        self.search(|group, search| {
             let wanted = Wanted {
                 identity: group.former().identity(),
                 connection: None,

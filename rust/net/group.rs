@@ -89,6 +89,20 @@ impl<'a> Group<'a> {
         })
     }
 
+    /// The group of the former's successor, if this isn't it.
+    ///
+    /// Must not be called if the former has no reference on its namespace.
+    #[cold]
+    pub(crate) fn succeeded(&self) -> Option<Self> {
+        if self.is_successors {
+            return None;
+        }
+        Some(Self {
+            is_stopping: self.is_stopping,
+            ..Self::of_successor(self.former, self.rcu)?
+        })
+    }
+
     /// The same group, of a listener that is in `listen_stop()`.
     pub(crate) fn of_stopping(self, _former: &Stopping<'_>) -> Self {
         Self {
