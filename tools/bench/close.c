@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * close CHILDREN,… DESTINATIONS,… [accept|epoll|program|settled]
+ * close CHILDREN,… DESTINATIONS,… [accept|epoll|program|settled|grace]
  *
  * What it costs to close a listener, for each of the numbers of children in its
  * accept queue and of other listeners; or what it costs in all, with what the
- * kernel puts off until later.
+ * kernel puts off until later; or where a listener could go on without a process
+ * if it were the last one.
  *
  *  1. Clients connect to the only listener, the source; nobody accepts.
  *  2. The destinations join its group. One more listener joins and is closed:
@@ -27,6 +28,7 @@
 #include "clients.h"
 #include "memory.skel.h"
 #include "netns.h"
+#include "orphans.h"
 #include "stopwatch.h"
 #include "waiters.h"
 
@@ -35,7 +37,7 @@
 #define ROUNDS			5
 #define ROUNDS_SETTLED		21
 
-static bool with_program, settled;
+static bool with_program, settled, with_grace;
 static enum wait wait;
 static const char *how = "";
 
@@ -204,16 +206,22 @@ int main(int argc, char **argv)
 		wait = WAIT_EPOLL;
 	with_program = !strcmp(how, "program");
 	settled = !strcmp(how, "settled");
+	with_grace = !strcmp(how, "grace");
 
 	clients_prepare();
 	if (sysctl_write(MIGRATE_REQ, "1"))
 		fail(MIGRATE_REQ);
+	if (with_grace)
+		orphans_allow();
 
 	source = server_open(SERVER);
 	for (i = 0; i < rows; i++) {
 		for (j = 0; j < columns; j++)
 			measure(children[i], counts[j]);
 	}
+
+	if (with_grace)
+		orphans_end();
 
 	return 0;
 }

@@ -18,6 +18,9 @@ CONSTANT = 1.1
 
 NEVER_MIGRATING = 1.005
 
+# Instructions that it may take more to connect to an orphaned listener.
+IN_THE_GAP = 150
+
 # The head of an empty packet and its data.
 PACKET = 2
 
@@ -66,8 +69,14 @@ def of_closing(closing, quantity, ours, peer):
             yield Goal("one child: no dearer, with all that follows", peer * ROUGH)
         elif not closing.how:
             yield Goal("one child: no dearer", peer * EXACT)
-    if quantity == "per child" and many and not closing.how:
-        yield Goal(f"at most {PER_CHILD} for each child", PER_CHILD)
+    if quantity == "total" and closing.how == "grace":
+        off = ours[str(Closing(closing.children, closing.destinations)), quantity]
+        yield Goal("with grace: no dearer than without", off.median * EXACT)
+    if quantity == "per child" and many:
+        if not closing.how:
+            yield Goal(f"at most {PER_CHILD} for each child", PER_CHILD)
+        elif closing.how == "adopted":
+            yield Goal(f"adopted: at most {PER_CHILD} for each child", PER_CHILD)
     if quantity == "per child" and deep:
         yield Goal("linear in depth", first.median * CONSTANT)
     if quantity == "per child" and many and closing.how == "program":
@@ -89,6 +98,12 @@ def of(case, quantity, ours, peer):
         yield from of_closing(closing, quantity, ours, peer)
     if case.startswith("connection "):
         yield Goal("never migrating: within 0.5 %", peer * NEVER_MIGRATING)
+    if case in ("closed_port off", "closed_port on"):
+        yield Goal("closed port: within 0.5 %", peer * NEVER_MIGRATING)
+    if case == "connect orphan":
+        live = ours["connect live", quantity]
+        yield Goal(f"connecting in the gap: at most {IN_THE_GAP} more",
+                   live.median + IN_THE_GAP)
     if case.startswith("ack") and quantity == "each":
         yield Goal("final ACK: no dearer", peer * EXACT)
     if case.startswith("timer") and quantity == "each":

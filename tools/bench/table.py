@@ -9,11 +9,8 @@ from results import Result
 ROW = "{:<32} {:>16} {:>16} {:>7}  {}"
 GOAL = "{:<46} {:>11} {:>11}  {}"
 
-# The state of the module that has no counterpart is compared with "off".
-PEERS = {"connection absent": "connection off"}
-
 QUANTITIES = {
-    "each": "Each connection",
+    "each": "Each connection, or SYN",
     "total": "Closing a listener",
     "per child": "Closing a listener, for each child",
     "BH off": "Closing a listener, the longest stretch with bottom halves off",
@@ -29,6 +26,8 @@ HOW = {
     "epoll": ", epoll",
     "program": ", program",
     "settled": ", settled",
+    "grace": ", grace",
+    "adopted": ", adopted",
 }
 
 
@@ -80,10 +79,26 @@ def value(result):
     return text
 
 
+def peer_of(case):
+    """What a case is compared with, if not with the same one: mainline has no module,
+    and no orphaned listeners.
+    """
+    closing = goals.Closing.parse(case)
+    if closing and closing.how in ("grace", "adopted"):
+        return str(goals.Closing(closing.children, closing.destinations))
+    if case == "connection absent":
+        return "connection off"
+    if case.startswith("closed_port "):
+        return "closed_port off"
+    if case.startswith("connect "):
+        return "connect live"
+    return case
+
+
 def figures(ours, mainline, goals_of):
     """All lines. Mainline must have a result for each."""
     for (case, quantity), result in ours.items():
-        peer = mainline[PEERS.get(case, case), quantity]
+        peer = mainline[peer_of(case), quantity]
         wanted = tuple(goals_of(case, quantity, ours, peer.median))
         yield Figure(case, quantity, result, peer, wanted)
 
