@@ -129,15 +129,14 @@ impl Operations for Migration {
     }
 
     fn orphan(listener: Closing<'_>) -> Option<Kept> {
-        if !listener.can_go_on() {
+        // First what most listeners of a host without orphans fail.
+        if !may_be_succeeded(listener.listener()) || !listener.can_go_on() {
             return None;
         }
 
         let namespace = listener.listener().namespace();
-        let sysctls = Sysctls::of(namespace);
 
-        sysctls.grace()?;
-        Orphans::of(namespace).keep(listener, || sysctls.grace())
+        Orphans::of(namespace).keep(listener, || Sysctls::of(namespace).grace())
     }
 
     fn orphaned<'a>(target: &Target<'_>, rcu: &'a rcu::Guard) -> Option<&'a Listener> {

@@ -151,6 +151,7 @@ impl Orphans {
     /// stays.
     ///
     /// Process context, with the listener locked.
+    #[inline(never)]
     pub(crate) fn keep(
         &self,
         closing: Closing<'_>,
