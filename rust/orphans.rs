@@ -32,7 +32,10 @@ use crate::{
     },
     policy::outcome::Life,
 };
-use core::net::IpAddr;
+use core::{
+    net::IpAddr,
+    ptr, //
+};
 use kernel::{
     fmt,
     new_mutex,
@@ -103,7 +106,9 @@ fn successor<'a>(
     rcu: &'a rcu::Guard,
 ) -> Option<&'a Listener> {
     former.lookup(rcu).filter(|found| {
-        !orphans.contains(found) && (found.status().stays() || found.has_sibling(rcu))
+        !ptr::eq(*found, former)
+            && !orphans.contains(found)
+            && (found.status().stays() || found.has_sibling(rcu))
     })
 }
 
@@ -182,13 +187,18 @@ impl Orphans {
 
         let listener = closing.listener();
         let (placed, kept) = published.keep(closing)?;
+        let until = Instant::now() + grace;
+        let is_next = entries
+            .iter()
+            .all(|entry| entry.until - until > Delta::ZERO);
         let pushed = entries.push_within_capacity(Entry {
             listener: placed,
-            until: Instant::now() + grace,
+            until,
             succeeded: None,
         });
 
-        if pushed.is_ok() {
+        // Otherwise there's work to be done before.
+        if pushed.is_ok() && is_next {
             self.queue_work(&mut entries);
         }
         trace::orphan(listener, Life::Orphaned);
