@@ -53,7 +53,7 @@ struct Slot {
 /// Where lookups find orphaned listeners.
 pub(crate) struct OrphanTable {
     slots: [Slot; OrphanTable::SIZE],
-    /// None of the slots from this one on has been used so far.
+    /// All slots from this one on are empty.
     end: Atomic<u32>,
 }
 
@@ -224,10 +224,17 @@ impl OrphanTable {
         })
     }
 
-    /// Has lookups no longer find what `publish` has placed.
+    /// Has lookups no longer find what `publish` has placed. If somebody else publishes at
+    /// the same time, lookups may miss that.
     fn withdraw(&self, slot: usize) {
         let listener = self.slots[slot].listener.xchg(ptr::null_mut(), Full);
+        let end = self.end.load(Relaxed) as usize;
+        let last = self.slots[..end.min(Self::SIZE)]
+            .iter()
+            .rposition(|slot| !slot.listener.load(Relaxed).is_null());
 
+        self.end
+            .store(last.map_or(0, |last| last as u32 + 1), Release);
         if !listener.is_null() {
             // SAFETY: By the type invariant.
             drop(unsafe { ListenerRef::from_raw(listener) });
