@@ -59,23 +59,6 @@ static bool finish(struct peer *peer)
 	return receive(peer, TH_ACK);
 }
 
-static long time_wait_sockets(void)
-{
-	char line[256];
-	long count = -1;
-	FILE *file;
-
-	file = fopen("/proc/net/sockstat", "re");
-	if (!file)
-		return -1;
-
-	while (count < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "TCP: inuse %*d orphan %*d tw %ld", &count);
-
-	fclose(file);
-	return count;
-}
-
 FIXTURE_SETUP(tcp_timewait_state_process)
 {
 	int i;

@@ -166,3 +166,20 @@ bool counter_reaches(const char *name, long value)
 {
 	return wait_until(counter_read(name) >= value);
 }
+
+long time_wait_sockets(void)
+{
+	char line[256];
+	long count = -1;
+	FILE *file;
+
+	file = fopen("/proc/net/sockstat", "re");
+	if (!file)
+		return -1;
+
+	while (count < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "TCP: inuse %*d orphan %*d tw %ld", &count);
+
+	fclose(file);
+	return count;
+}

@@ -53,4 +53,7 @@ long counter_read(const char *name);
 /* Waits until it's at least @value: some count after what a client sees. */
 bool counter_reaches(const char *name, long value);
 
+/* How many there are in the caller's namespace, -1 if that's unknown. */
+long time_wait_sockets(void);
+
 #endif /* NETNS_H */
