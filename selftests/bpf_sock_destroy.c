@@ -16,6 +16,7 @@
 #include "bpf_sock_destroy.skel.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
+#include "lib/orphans.h"
 #include "lib/segments.h"
 
 #define CLIENTS	8
@@ -136,6 +137,19 @@ TEST_F(bpf_sock_destroy, last_listener)
 	destroy(_metadata, self->bpf, self->from);
 	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
 	EXPECT_EQ(PEERS, peers_refused(self->peers, PEERS));
+}
+
+TEST_F(bpf_sock_destroy, is_not_orphaned)
+{
+	if (!netns_has_module())
+		SKIP(return, "the migration is mainline's");
+
+	ASSERT_EQ(0, orphans_allow(LONG_GRACE_MS));
+	destroy(_metadata, self->bpf, self->from);
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(0, orphans_count());
+	EXPECT_EQ(-1, client_connect(variant->address, 0));
+	EXPECT_EQ(ECONNREFUSED, errno);
 }
 
 int main(int argc, char **argv)
