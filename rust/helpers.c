@@ -74,6 +74,11 @@ rust_helper_listener_identity(const struct sock *sk,
 	/* Pairs with WRITE_ONCE() for IPV6_ADDRFORM. */
 	identity->family = READ_ONCE(sk->sk_family);
 	identity->v6only = ipv6_only_sock(sk);
+	identity->one_ipv6 = false;
+#if IS_ENABLED(CONFIG_IPV6)
+	identity->one_ipv6 = identity->v6only &&
+			     !ipv6_addr_any(&sk->sk_v6_rcv_saddr);
+#endif
 }
 
 __rust_helper void rust_helper_listener_status(const struct sock *sk,

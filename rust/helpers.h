@@ -43,6 +43,7 @@ struct listener_identity {
 	int bound_dev_if;
 	u16 family;
 	bool v6only;
+	bool one_ipv6;
 };
 
 /* The state of a listener at one moment. */

@@ -26,7 +26,7 @@ use crate::{
 
 /// What is wanted of a listener.
 struct Wanted<'a> {
-    identity: Identity,
+    former: Identity,
     /// The connection, if a listener of that identity may be unable to have it.
     connection: Option<Connection<'a>>,
     /// The CPU that it should be meant for, where the group has `SO_INCOMING_CPU`.
@@ -43,7 +43,7 @@ impl Wanted<'_> {
         if !status.is_listening {
             return Look::Stopped;
         }
-        if listener.identity() != self.identity || !self.connection.is_none_or(may_have) {
+        if !listener.identity().suits(&self.former) || !self.connection.is_none_or(may_have) {
             return Look::Unfit;
         }
         Look::Fit(Candidate {
@@ -78,7 +78,7 @@ impl<'a> Choice<'a> {
         self.search(|group, search| {
             let former = group.former();
             let wanted = Wanted {
-                identity: former.identity(),
+                former: former.identity(),
                 connection: connection.is_particular(former).then_some(connection),
                 cpu: group.has_incoming_cpu().then(|| connection.incoming_cpu()),
             };
@@ -113,7 +113,7 @@ impl<'a> Choice<'a> {
 
         self.search(|group, search| {
             let wanted = Wanted {
-                identity: group.former().identity(),
+                former: group.former().identity(),
                 connection: None,
                 cpu: None,
             };

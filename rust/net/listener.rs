@@ -44,7 +44,6 @@ const SIBLINGS: usize = 64;
 
 /// What two listeners must have in common for one to take the other's
 /// connections.
-#[derive(PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The owner, `sk_uid`.
     uid: u32,
@@ -54,6 +53,20 @@ pub(crate) struct Identity {
     family: u16,
     /// Whether an IPv6 socket has no IPv4 connections.
     v6only: bool,
+    /// Whether that's because it's bound to one IPv6 address.
+    one_ipv6: bool,
+}
+
+impl Identity {
+    /// Whether a listener may have the connections of `former`. A wildcard that takes over
+    /// from a listener on one IPv6 address need not be without IPv4.
+    #[inline]
+    pub(crate) fn suits(&self, former: &Identity) -> bool {
+        self.uid == former.uid
+            && self.device == former.device
+            && self.family == former.family
+            && (self.v6only == former.v6only || former.one_ipv6)
+    }
 }
 
 /// The state of a listener at one moment.
@@ -104,7 +117,7 @@ impl Listener {
     /// Whether it may have connections of `former`, as far as that depends on
     /// the listeners only.
     pub(crate) fn is_like(&self, former: &Listener) -> bool {
-        self.identity() == former.identity()
+        self.identity().suits(&former.identity())
     }
 
     /// What listeners of a group had in common at bind(). Since then an application
@@ -121,6 +134,7 @@ impl Listener {
             device: identity.bound_dev_if,
             family: identity.family,
             v6only: identity.v6only,
+            one_ipv6: identity.one_ipv6,
         }
     }
 
