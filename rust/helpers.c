@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
@@ -261,6 +262,100 @@ void rust_helper_listener_share_cookies(struct sock *from, struct sock *to)
 	if (time_between32(now, sent - HZ, sent + TCP_SYNCOOKIE_VALID) &&
 	    (tcp_synq_no_recent_overflow(to) || time_before32(READ_ONCE(*stamp), sent)))
 		WRITE_ONCE(*stamp, sent);
+}
+
+/* A listener has made it, rather than connect(). */
+__rust_helper bool rust_helper_child_is_passive(const struct sock *sk)
+{
+	return !(sk->sk_userlocks & (SOCK_BINDPORT_LOCK | SOCK_CONNECT_BIND));
+}
+
+__rust_helper void rust_helper_child_lock(struct sock *sk)
+{
+	lock_sock(sk);
+}
+
+__rust_helper void rust_helper_child_release(struct sock *sk)
+{
+	release_sock(sk);
+}
+
+/* Whether the peer may go on with another process, which sees all that it has sent:
+ * nothing was read (rcv_nxt counts what was received) or written.
+ */
+__rust_helper bool rust_helper_child_is_unread(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT) &&
+	       tp->copied_seq == tp->rcv_nxt - (u32)tp->bytes_received &&
+	       !tp->urg_data && !tp->bytes_sent &&
+	       tp->write_seq == tp->snd_una && !sk->sk_err;
+}
+
+/* Whether nobody but TCP has to do with @sk, nor has its process asked for what a fresh
+ * child can't have: to be reset when it's closed, repair mode, reserved memory, or
+ * a filter or timestamps that @listener hasn't got.
+ */
+__rust_helper bool rust_helper_child_is_plain(const struct sock *sk,
+					      const struct sock *listener)
+{
+	return sk->sk_prot == sk->sk_prot_creator && !sk->sk_user_data &&
+	       !inet_csk(sk)->icsk_ulp_ops && !sk_is_mptcp(sk) &&
+	       sk->sk_data_ready == sock_def_readable &&
+	       !(sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime) &&
+	       !tcp_sk(sk)->repair && !sk->sk_reserved_mem &&
+	       rcu_access_pointer(sk->sk_filter) ==
+	       rcu_access_pointer(listener->sk_filter) &&
+	       sk->sk_tsflags == READ_ONCE(listener->sk_tsflags) &&
+	       sock_flag(sk, SOCK_RCVTSTAMP) ==
+	       sock_flag(listener, SOCK_RCVTSTAMP);
+}
+
+/* Has @sk behave as a fresh child of @listener where that's more than how it sends. */
+void rust_helper_child_refresh(struct sock *sk, const struct sock *listener)
+{
+	WRITE_ONCE(sk->sk_rcvlowat, READ_ONCE(listener->sk_rcvlowat));
+	WRITE_ONCE(sk->sk_rcvtimeo, READ_ONCE(listener->sk_rcvtimeo));
+	WRITE_ONCE(sk->sk_sndtimeo, READ_ONCE(listener->sk_sndtimeo));
+	WRITE_ONCE(sk->sk_peek_off, READ_ONCE(listener->sk_peek_off));
+	sk->sk_lingertime = READ_ONCE(listener->sk_lingertime);
+	sock_valbool_flag(sk, SOCK_LINGER, sock_flag(listener, SOCK_LINGER));
+	tcp_sk(sk)->nonagle = tcp_sk(listener)->nonagle;
+	tcp_sk(sk)->recvmsg_inq = tcp_sk(listener)->recvmsg_inq;
+}
+
+/* A request that stands for @sk in the queue of @listener, with a reference on that. Any
+ * context.
+ */
+struct request_sock *rust_helper_child_request(struct sock *sk,
+					       struct sock *listener)
+{
+	const struct request_sock_ops *ops = &tcp_request_sock_ops;
+	struct request_sock *req;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		ops = &tcp6_request_sock_ops;
+#endif
+	req = inet_reqsk_alloc(ops, listener, true);
+	if (!req)
+		return NULL;
+
+	tcp_rsk(req)->tfo_listener = false;
+#if IS_ENABLED(CONFIG_MPTCP)
+	tcp_rsk(req)->is_mptcp = 0;
+	tcp_rsk(req)->drop_req = false;
+#endif
+	req->sk = sk;
+	refcount_set(&req->rsk_refcnt, 1);
+	return req;
+}
+
+/* Whether the current process, which is dying, does so of a signal. */
+__rust_helper bool rust_helper_current_is_killed(void)
+{
+	return current->exit_code & 0x7f;
 }
 
 __rust_helper int rust_helper_ir_iif(struct sock *req)

@@ -189,6 +189,18 @@ void rust_helper_listener_unhash(struct sock *sk);
 void rust_helper_orphan_end(struct sock *sk);
 void rust_helper_listener_share_cookies(struct sock *from, struct sock *to);
 
+/* Connections that a dying process has accepted */
+bool rust_helper_child_is_passive(const struct sock *sk);
+void rust_helper_child_lock(struct sock *sk);
+void rust_helper_child_release(struct sock *sk);
+bool rust_helper_child_is_unread(const struct sock *sk);
+bool rust_helper_child_is_plain(const struct sock *sk,
+				const struct sock *listener);
+void rust_helper_child_refresh(struct sock *sk, const struct sock *listener);
+struct request_sock *rust_helper_child_request(struct sock *sk,
+					       struct sock *listener);
+bool rust_helper_current_is_killed(void);
+
 /* The rest */
 void *rust_helper_net_generic(const struct net *net, unsigned int id);
 void rust_helper_net_add_migrated(struct net *net, unsigned int n);

@@ -8,8 +8,10 @@
 use crate::{
     bindings,
     net::{
+        Abandoned,
         Closing,
         ExpiringRequest,
+        GivenBack,
         Kept,
         Listener,
         ListenerRef,
@@ -106,6 +108,12 @@ pub(crate) trait Operations: 'static {
     fn listen_start(_listener: &Listener, _rcu: &rcu::Guard) {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
+
+    /// Gives a connection back that a dying process has accepted. Otherwise it's closed.
+    /// Called in process context with nothing locked; may sleep.
+    fn unread(_child: Abandoned<'_>) -> Option<GivenBack> {
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The C side of [`Operations`].
@@ -133,6 +141,7 @@ impl<T: Operations> Adapter<T> {
         orphan: op!(HAS_ORPHAN, orphan),
         orphaned: op!(HAS_ORPHANED, orphaned),
         listen_start: op!(HAS_LISTEN_START, listen_start),
+        unread: op!(HAS_UNREAD, unread),
     };
 
     /// Calls [`Operations::keep_closed`].
@@ -298,6 +307,17 @@ impl<T: Operations> Adapter<T> {
 
         // SAFETY: The kernel passes a listener that it has locked.
         T::listen_start(unsafe { Listener::from_raw(sk) }, &rcu)
+    }
+
+    /// Calls [`Operations::unread`].
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a TCP socket whose last file descriptor the current process, which is
+    /// dying, has closed. The caller gives that reference up if this returns true.
+    unsafe extern "C" fn unread(sk: *mut bindings::sock) -> bool {
+        // SAFETY: The kernel passes a socket that it's about to close; not null.
+        T::unread(unsafe { Abandoned::from_raw(NonNull::new_unchecked(sk)) }).is_some()
     }
 }
 

@@ -14,14 +14,17 @@ mod batches;
 mod queue;
 mod request;
 mod selection;
+mod unread;
 
 use crate::{
     hooks::Operations,
     net::{
+        Abandoned,
         Closing,
         Connection,
         Destination,
         ExpiringRequest,
+        GivenBack,
         Group,
         Kept,
         Listener,
@@ -147,6 +150,10 @@ impl Operations for Migration {
         if listener.holds_namespace() {
             Orphans::of(listener.namespace()).listen_start(listener, rcu);
         }
+    }
+
+    fn unread(child: Abandoned<'_>) -> Option<GivenBack> {
+        unread::give_back(child)
     }
 }
 

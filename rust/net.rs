@@ -3,6 +3,7 @@
 //! Safe wrappers of the networking stack's objects, as far as this module needs
 //! them.
 
+mod abandoned;
 mod batch;
 mod closing;
 mod connection;
@@ -24,6 +25,11 @@ mod sysctl;
 pub(crate) mod trace;
 
 pub(crate) use self::{
+    abandoned::{
+        Abandoned,
+        Fresh,
+        GivenBack, //
+    },
     batch::{
         Batch,
         TakenQueue, //

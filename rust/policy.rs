@@ -48,6 +48,27 @@ impl From<u32> for Match {
     }
 }
 
+/// When connections that a process has accepted, and not looked at, are given back.
+#[derive(Clone, Copy)]
+pub(crate) enum Unread {
+    /// Never.
+    Never = 0,
+    /// When it dies of a signal.
+    Killed = 1,
+    /// Whenever it exits.
+    AnyExit = 2,
+}
+
+impl From<u32> for Unread {
+    fn from(value: u32) -> Self {
+        match value {
+            0 => Self::Never,
+            1 => Self::Killed,
+            _ => Self::AnyExit,
+        }
+    }
+}
+
 /// What is preferred where several listeners may have a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Preferences {

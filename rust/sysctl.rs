@@ -15,7 +15,8 @@ use crate::{
     orphans::Orphans,
     policy::{
         Match,
-        Preferences, //
+        Preferences,
+        Unread, //
     },
 };
 use kernel::{
@@ -46,6 +47,7 @@ sysctls! {
     MigrateReq = c"tcp_migrate_req", 0, [0..=1], without_orphans;
     Match = c"tcp_migrate_req_match", Match::Prefer as u32, [0..=Match::Require as u32], ignored;
     Balance = c"tcp_migrate_req_balance", 1, [0..=1], ignored;
+    Unread = c"tcp_migrate_req_unread", Unread::Never as u32, [0..=Unread::AnyExit as u32], ignored;
     Grace = c"tcp_migrate_req_grace_ms", 0, [0..=60_000], without_orphans;
 }
 
@@ -102,6 +104,15 @@ impl Sysctls {
         let grace = self.value(Sysctl::Grace);
 
         (self.migrate_req() && grace != 0).then(|| Delta::from_millis(grace.into()))
+    }
+
+    /// When a process's connections are given back.
+    pub(crate) fn unread(&self) -> Unread {
+        if self.migrate_req() {
+            self.value(Sysctl::Unread).into()
+        } else {
+            Unread::Never
+        }
     }
 
     /// What counts where several listeners may have a connection.

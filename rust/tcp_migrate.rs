@@ -44,6 +44,10 @@ module! {
             default: 0,
             description: "net.ipv4.tcp_migrate_req_grace_ms of current and later network namespaces (0 to 60000)",
         },
+        unread: u32 {
+            default: 0,
+            description: "net.ipv4.tcp_migrate_req_unread of current and later network namespaces (0 to 2)",
+        },
     },
 }
 
@@ -65,6 +69,12 @@ impl kernel::Module for TcpMigrate {
         Sysctl::Grace
             .set_default(grace_ms)
             .inspect_err(|_| pr_err!("grace_ms is 0 to 60000, not {}\n", grace_ms))?;
+
+        let unread = module_parameters::unread.value();
+
+        Sysctl::Unread
+            .set_default(unread)
+            .inspect_err(|_| pr_err!("unread is 0 to 2, not {}\n", unread))?;
 
         let stats = stats::Registration::new()
             .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate\n"))?;

@@ -6,6 +6,8 @@ use super::{
     trace,
     Connection,
     Destination,
+    Fresh,
+    GivenBack,
     Listener,
     ListenerRef,
     NewChild,
@@ -420,5 +422,44 @@ impl<'a> NewChild<'a> {
         // SAFETY: The reference of the request that was queued, which `append` has left.
         unsafe { former.put_many(n) };
         Ok(Outcome::queued(over == 0))
+    }
+}
+
+impl Fresh<'_> {
+    /// Queues the connection on `to`, as if it had been one of `former`'s, and tells the
+    /// application. Returns it if `to` has stopped, or with what has gone wrong.
+    pub(crate) fn queue_on(
+        self,
+        former: &Listener,
+        to: &ListenerRef,
+    ) -> Result<(Outcome, GivenBack), (Self, Option<Outcome>)> {
+        let mut list = RequestList::new();
+
+        match self.request(former) {
+            Ok(req) => {
+                // SAFETY: `to` is referenced until the request has a reference of its own,
+                // or names its former listener again. Not a Fast Open request.
+                unsafe { req.set_listener(to) };
+                list.push(req);
+            }
+            Err(outcome) => return Err((self, Some(outcome))),
+        }
+        self.connection().enter_cgroup_of(to);
+
+        // SAFETY: Named just now. The request has a reference on its listener.
+        let Appended { n, over, mut rest } =
+            unsafe { append(to, list, None, former, Path::Unread) };
+
+        if n == 0 {
+            if let Some(req) = rest.pop() {
+                // SAFETY: The reference is ours, and the last one.
+                unsafe { bindings::reqsk_put(req.into_raw().as_ptr()) };
+            }
+            return Err((self, None));
+        }
+        to.data_ready(1);
+        // SAFETY: The reference of the request that was queued, which `append` has left.
+        unsafe { former.put_many(n) };
+        Ok((Outcome::queued(over == 0), self.queued()))
     }
 }

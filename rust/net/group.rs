@@ -103,6 +103,25 @@ impl<'a> Group<'a> {
         })
     }
 
+    /// Where new connections of `listener` go: its group, itself if it has none, or its
+    /// successor if it has stopped.
+    ///
+    /// Must not be called for one that has no reference on its namespace.
+    pub(crate) fn of_live(listener: &'a Listener, rcu: &'a rcu::Guard) -> Option<Self> {
+        match listener.group(rcu) {
+            Some(group) if group.len() > 0 => Some(group),
+            _ if listener.is_listening() => Some(Self {
+                // INVARIANT: There's no `struct sock_reuseport`.
+                members: Members::One(listener),
+                former: listener,
+                is_successors: true,
+                is_stopping: false,
+                rcu,
+            }),
+            _ => Self::of_successor(listener, rcu),
+        }
+    }
+
     /// The same group, of a listener that is in `listen_stop()`.
     pub(crate) fn of_stopping(self, _former: &Stopping<'_>) -> Self {
         Self {

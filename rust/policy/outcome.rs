@@ -48,6 +48,8 @@ named! {
         Timer = c"timer",
         /// An orphaned listener ended while it waited in the accept queue.
         Grace = c"grace",
+        /// The process that had accepted it has died.
+        Unread = c"unread",
     }
 }
 
