@@ -117,6 +117,11 @@ __rust_helper bool rust_helper_sk_is_dead(const struct sock *sk)
 	return sock_flag(sk, SOCK_DEAD);
 }
 
+__rust_helper u16 rust_helper_sk_family(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_family);
+}
+
 __rust_helper bool rust_helper_sk_holds_net(const struct sock *sk)
 {
 	return sk->sk_net_refcnt;
@@ -350,6 +355,19 @@ struct request_sock *rust_helper_child_request(struct sock *sk,
 	req->sk = sk;
 	refcount_set(&req->rsk_refcnt, 1);
 	return req;
+}
+
+/* Whether whoever owns @listener may see what was sent to the owner of @sk: it's the same
+ * user, or root of the network namespace. A worker that accepts connections often isn't
+ * the user that has opened the listener.
+ */
+__rust_helper bool rust_helper_child_owner_fits(const struct sock *sk,
+						const struct sock *listener)
+{
+	kuid_t uid = sk_uid(listener);
+
+	return uid_eq(uid, sk_uid(sk)) ||
+	       uid_eq(uid, make_kuid(sock_net(sk)->user_ns, 0));
 }
 
 /* Whether the current process, which is dying, does so of a signal. */

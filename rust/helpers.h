@@ -174,6 +174,7 @@ const void *rust_helper_fastopen_keys(const struct tcp_fastopen_context *ctx,
 
 /* Orphaned listeners */
 bool rust_helper_sk_is_dead(const struct sock *sk);
+u16 rust_helper_sk_family(const struct sock *sk);
 bool rust_helper_sk_holds_net(const struct sock *sk);
 bool rust_helper_sk_reuseport(const struct sock *sk);
 bool rust_helper_listener_has_port(const struct sock *sk);
@@ -199,6 +200,8 @@ bool rust_helper_child_is_plain(const struct sock *sk,
 void rust_helper_child_refresh(struct sock *sk, const struct sock *listener);
 struct request_sock *rust_helper_child_request(struct sock *sk,
 					       struct sock *listener);
+bool rust_helper_child_owner_fits(const struct sock *sk,
+				  const struct sock *listener);
 bool rust_helper_current_is_killed(void);
 
 /* The rest */

@@ -75,21 +75,16 @@ impl<'a> Abandoned<'a> {
     /// The listener that a SYN to its local address would reach, if that may have the
     /// connection as far as that depends on the owner and the address family.
     pub(crate) fn lookup<'r>(&self, _rcu: &'r rcu::Guard) -> Option<&'r Listener> {
-        let mut identity = bindings::listener_identity::default();
-
-        // SAFETY: Valid by the type invariant, and in an RCU read section; all of the
-        // identity is written. A listener that was found is freed a grace period after its
-        // last reference is gone.
-        let found = unsafe {
-            bindings::listener_identity(self.as_raw(), &mut identity);
+        // SAFETY: Valid by the type invariant, and in an RCU read section. A listener that
+        // was found is freed a grace period after its last reference is gone.
+        unsafe {
             let found = bindings::listener_lookup(self.as_raw());
+            let may_have = !found.is_null()
+                && bindings::sk_family(found) == bindings::sk_family(self.as_raw())
+                && bindings::child_owner_fits(self.as_raw(), found);
 
-            (!found.is_null()).then(|| Listener::from_raw(found))
-        }?;
-
-        found
-            .is_owned_by(identity.uid, identity.family)
-            .then_some(found)
+            may_have.then(|| Listener::from_raw(found))
+        }
     }
 
     /// Makes it what a fresh child of `listener` is, if nothing was read or written, and

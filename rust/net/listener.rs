@@ -120,13 +120,6 @@ impl Listener {
         self.identity().suits(&former.identity())
     }
 
-    /// Whether it has this owner and address family.
-    pub(super) fn is_owned_by(&self, uid: u32, family: u16) -> bool {
-        let identity = self.identity();
-
-        identity.uid == uid && identity.family == family
-    }
-
     /// What listeners of a group had in common at bind(). Since then an application
     /// may have changed the owner and the device, and the rest of a socket that isn't
     /// a listener any more.
