@@ -7,6 +7,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/rculist_nulls.h>
+#include <linux/sock_diag.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_hashtables.h>
@@ -374,6 +376,57 @@ __rust_helper bool rust_helper_child_owner_fits(const struct sock *sk,
 __rust_helper bool rust_helper_current_is_killed(void)
 {
 	return current->exit_code & 0x7f;
+}
+
+/* All namespaces share the table. */
+static struct inet_hashinfo *listeners(void)
+{
+	return init_net.ipv4.tcp_death_row.hashinfo;
+}
+
+__rust_helper unsigned int rust_helper_lhash2_size(void)
+{
+	return listeners()->lhash2_mask + 1;
+}
+
+static struct sock *lhash2_sock(struct hlist_nulls_node *node)
+{
+	return is_a_nulls(node) ? NULL :
+				  hlist_nulls_entry(node, struct sock, sk_nulls_node);
+}
+
+__rust_helper struct sock *rust_helper_lhash2_first(unsigned int bucket)
+{
+	struct hlist_nulls_head *head = &listeners()->lhash2[bucket].nulls_head;
+
+	return lhash2_sock(rcu_dereference(hlist_nulls_first_rcu(head)));
+}
+
+__rust_helper struct sock *rust_helper_lhash2_next(struct sock *sk)
+{
+	return lhash2_sock(rcu_dereference(hlist_nulls_next_rcu(&sk->sk_nulls_node)));
+}
+
+/* Of MPTCP, the file is that of the whole. */
+bool rust_helper_listener_is_nonblocking(struct sock *sk)
+{
+	struct socket *sock;
+
+#ifdef CONFIG_MPTCP
+	if (sk_is_mptcp(sk))
+		sk = mptcp_subflow_conn(sk);
+#endif
+	sock = READ_ONCE(sk->sk_socket);
+	return sock && sock->file &&
+	       READ_ONCE(sock->file->f_flags) & O_NONBLOCK;
+}
+
+__rust_helper u64 rust_helper_sk_cookie(struct sock *sk)
+{
+	u32 cookie[2];
+
+	sock_diag_save_cookie(sk, cookie);
+	return (u64)cookie[1] << 32 | cookie[0];
 }
 
 __rust_helper int rust_helper_ir_iif(struct sock *req)

@@ -204,6 +204,13 @@ bool rust_helper_child_owner_fits(const struct sock *sk,
 				  const struct sock *listener);
 bool rust_helper_current_is_killed(void);
 
+/* Listeners that are alive */
+unsigned int rust_helper_lhash2_size(void);
+struct sock *rust_helper_lhash2_first(unsigned int bucket);
+struct sock *rust_helper_lhash2_next(struct sock *sk);
+bool rust_helper_listener_is_nonblocking(struct sock *sk);
+u64 rust_helper_sk_cookie(struct sock *sk);
+
 /* The rest */
 void *rust_helper_net_generic(const struct net *net, unsigned int id);
 void rust_helper_net_add_migrated(struct net *net, unsigned int n);

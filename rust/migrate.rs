@@ -14,7 +14,10 @@ mod batches;
 mod queue;
 mod request;
 mod selection;
+mod stall;
 mod unread;
+
+pub(crate) use self::stall::rescue;
 
 use crate::{
     hooks::Operations,
@@ -34,6 +37,7 @@ use crate::{
         PerNamespace,
         Program,
         Request,
+        Stalled,
         Stopping,
         Target,
         Verdict, //
@@ -49,7 +53,7 @@ use crate::{
         },
         Preferences, //
     },
-    stats,
+    stalls, stats,
     sysctl::{
         self,
         Sysctls, //
@@ -64,6 +68,7 @@ use kernel::{
 pub(crate) struct Migration {
     // Dropped in this order: who writes to a sysctl needs the others.
     _sysctl: sysctl::Registration,
+    _stalls: stalls::Registration,
     _orphans: orphans::Registration,
     _stats: stats::Registration,
 }
@@ -72,11 +77,13 @@ impl Migration {
     /// Owns what migrations need in every namespace.
     pub(crate) fn new(
         sysctl: sysctl::Registration,
+        stalls: stalls::Registration,
         orphans: orphans::Registration,
         stats: stats::Registration,
     ) -> Self {
         Self {
             _sysctl: sysctl,
+            _stalls: stalls,
             _orphans: orphans,
             _stats: stats,
         }
@@ -188,6 +195,14 @@ impl<'a> Choice<'a> {
         match former.group(rcu) {
             Some(group) if group.len() > 0 => Some(Self::of_group(group)),
             group => Self::of_successor(former, group, rcu),
+        }
+    }
+
+    /// The same, for a listener that is alive.
+    fn of_stalled(self, former: &Stalled<'_>) -> Self {
+        Self {
+            group: self.group.of_stalled(former),
+            ..self
         }
     }
 

@@ -11,6 +11,7 @@ mod context;
 mod destination;
 mod group;
 mod keys;
+mod lhash2;
 mod list;
 mod listener;
 mod namespace;
@@ -20,6 +21,7 @@ mod program;
 mod queue;
 mod request;
 mod settings;
+mod stalled;
 mod stopping;
 mod sysctl;
 pub(crate) mod trace;
@@ -46,6 +48,7 @@ pub(crate) use self::{
     },
     destination::Destination,
     group::Group,
+    lhash2::for_each_waiting,
     list::RequestList,
     listener::{
         Identity,
@@ -81,6 +84,10 @@ pub(crate) use self::{
         OwnedRequest,
         QueuedRequest,
         Request, //
+    },
+    stalled::{
+        Head,
+        Stalled, //
     },
     stopping::Stopping,
     sysctl::{

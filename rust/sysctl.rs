@@ -18,6 +18,7 @@ use crate::{
         Preferences,
         Unread, //
     },
+    stalls::Stalls,
 };
 use kernel::{
     prelude::*,
@@ -47,11 +48,18 @@ sysctls! {
     MigrateReq = c"tcp_migrate_req", 0, [0..=1], without_orphans;
     Match = c"tcp_migrate_req_match", Match::Prefer as u32, [0..=Match::Require as u32], ignored;
     Balance = c"tcp_migrate_req_balance", 1, [0..=1], ignored;
+    Stall = c"tcp_migrate_req_stall_ms", 0, [0..=0, 100..=60_000], scanned;
     Unread = c"tcp_migrate_req_unread", Unread::Never as u32, [0..=Unread::AnyExit as u32], ignored;
     Grace = c"tcp_migrate_req_grace_ms", 0, [0..=60_000], without_orphans;
 }
 
 fn ignored(_namespace: &Namespace, _value: u32) {}
+
+/// Has listeners looked at, or no longer. Where memory is short, they aren't.
+fn scanned(namespace: &Namespace, value: u32) {
+    let stall = (value != 0).then(|| Delta::from_millis(value.into()));
+    let _ = Stalls::of(namespace).want(stall);
+}
 
 /// Ends the orphaned listeners when there are to be none.
 fn without_orphans(namespace: &Namespace, value: u32) {

@@ -25,6 +25,7 @@ mod migrate;
 mod net;
 mod orphans;
 mod policy;
+mod stalls;
 mod stats;
 mod sysctl;
 
@@ -43,6 +44,10 @@ module! {
         grace_ms: u32 {
             default: 0,
             description: "net.ipv4.tcp_migrate_req_grace_ms of current and later network namespaces (0 to 60000)",
+        },
+        stall_ms: u32 {
+            default: 0,
+            description: "net.ipv4.tcp_migrate_req_stall_ms of current and later network namespaces (0, or 100 to 60000)",
         },
         unread: u32 {
             default: 0,
@@ -70,6 +75,12 @@ impl kernel::Module for TcpMigrate {
             .set_default(grace_ms)
             .inspect_err(|_| pr_err!("grace_ms is 0 to 60000, not {}\n", grace_ms))?;
 
+        let stall_ms = module_parameters::stall_ms.value();
+
+        Sysctl::Stall
+            .set_default(stall_ms)
+            .inspect_err(|_| pr_err!("stall_ms is 0, or 100 to 60000, not {}\n", stall_ms))?;
+
         let unread = module_parameters::unread.value();
 
         Sysctl::Unread
@@ -80,9 +91,11 @@ impl kernel::Module for TcpMigrate {
             .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate\n"))?;
         let orphans = orphans::Registration::new()
             .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate_orphans\n"))?;
+        let stalls = stalls::Registration::new(migrate::rescue)
+            .inspect_err(|_| pr_err!("cannot create /proc/net/tcp_migrate_stalls\n"))?;
         let sysctl = sysctl::Registration::new()
             .inspect_err(|_| pr_err!("cannot register net.ipv4.tcp_migrate_req\n"))?;
-        let hooks = hooks::Registration::new(Migration::new(sysctl, orphans, stats))
+        let hooks = hooks::Registration::new(Migration::new(sysctl, stalls, orphans, stats))
             .inspect_err(|_| pr_err!("connections are migrated by another module already\n"))?;
 
         Ok(Self { _hooks: hooks })

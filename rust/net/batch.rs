@@ -13,6 +13,7 @@ use super::{
     NewChild,
     OwnedRequest,
     RequestList,
+    Stalled,
     Stopping, //
 };
 use crate::{
@@ -163,6 +164,8 @@ unsafe fn give_back(rest: &mut RequestList<'_>, former: &Listener) {
 pub(crate) struct TakenQueue<'q> {
     former: &'q Listener,
     path: Path,
+    /// Whether the listener is still charged for the requests, as others go on queueing.
+    is_charged: bool,
     left: RequestList<'q>,
     kept: RequestList<'q>,
     sent: u32,
@@ -174,23 +177,38 @@ impl<'q> TakenQueue<'q> {
     /// Takes the queue of `former`, on which nobody queues anything any more.
     pub(crate) fn take(former: &Stopping<'q>) -> Self {
         let former = former.listener();
-        let queue = former.accept_queue();
-        let left = queue.lock().swap(RequestList::new());
+        let path = if former.is_dead() {
+            Path::Grace
+        } else {
+            Path::Close
+        };
+        let left = former.accept_queue().lock().swap(RequestList::new());
 
-        // INVARIANT: What is queued on a listener names it and owns a reference,
-        // or was made from a SYN cookie. If there's a Fast Open request, the lock
-        // has shown that the listener admits or has admitted them.
+        // INVARIANT: What is queued on a listener names it and owns a reference, or was
+        // made from a SYN cookie.
+        Self::new(former, path, false, left)
+    }
+
+    /// Takes the queue of a listener that is alive, on which others go on queueing.
+    pub(crate) fn take_live(former: &Stalled<'q>) -> Self {
+        let former = former.listener();
+        let left = former.accept_queue().lock().take();
+
+        // INVARIANT: As above.
+        Self::new(former, Path::Stall, true, left)
+    }
+
+    fn new(former: &'q Listener, path: Path, is_charged: bool, left: RequestList<'q>) -> Self {
+        // If there's a Fast Open request, the queue's lock has shown that the listener
+        // admits or has admitted them.
         Self {
             former,
-            path: if former.is_dead() {
-                Path::Grace
-            } else {
-                Path::Close
-            },
+            path,
+            is_charged,
             left,
             kept: RequestList::new(),
             sent: 0,
-            has_fast_open: queue.may_have_fast_open(),
+            has_fast_open: former.accept_queue().may_have_fast_open(),
             tally: Tally::default(),
         }
     }
@@ -205,7 +223,7 @@ impl<'q> TakenQueue<'q> {
         self.left.first()
     }
 
-    /// Whether the listener has stopped as a process's, or as an orphan.
+    /// Why the listener's queue was taken.
     pub(crate) fn path(&self) -> Path {
         self.path
     }
@@ -362,7 +380,9 @@ impl Drop for TakenQueue<'_> {
         let mut back = mem::replace(&mut self.left, RequestList::new());
 
         back.prepend(mem::replace(&mut self.kept, RequestList::new()));
-        if !back.is_empty() {
+        if self.is_charged {
+            self.former.accept_queue().lock().put_back(back, self.sent);
+        } else if !back.is_empty() {
             // The queue is empty: nobody queues on a listener that has stopped.
             let _empty = self.former.accept_queue().lock().swap(back);
         }

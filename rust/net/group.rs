@@ -10,6 +10,7 @@ use super::{
     Listener,
     ListenerRef,
     Program,
+    Stalled,
     Stopping, //
 };
 use crate::bindings;
@@ -122,6 +123,14 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// The same group, of a listener that is alive.
+    pub(crate) fn of_stalled(self, _former: &Stalled<'_>) -> Self {
+        Self {
+            is_stopping: true,
+            ..self
+        }
+    }
+
     /// The same group, of a listener that is in `listen_stop()`.
     pub(crate) fn of_stopping(self, _former: &Stopping<'_>) -> Self {
         Self {
@@ -154,6 +163,17 @@ impl<'a> Group<'a> {
         match self.members {
             Members::Reuseport(reuse) => reuse.as_ptr(),
             Members::One(_) => ptr::null_mut(),
+        }
+    }
+
+    /// Whether a program chooses listeners for SYNs, of whatever type.
+    pub(crate) fn has_program(&self) -> bool {
+        match self.members {
+            // SAFETY: Valid by the type invariant, in an RCU read section.
+            Members::Reuseport(reuse) => unsafe {
+                !bindings::reuseport_prog(reuse.as_ptr()).is_null()
+            },
+            Members::One(_) => false,
         }
     }
 

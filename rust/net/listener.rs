@@ -171,11 +171,20 @@ impl Listener {
     /// Whether there's a listener in its group, other than this one, that isn't about to
     /// stop. What is new goes to that.
     pub(crate) fn has_sibling(&self, rcu: &rcu::Guard) -> bool {
+        self.has_sibling_where(rcu, |_| true)
+    }
+
+    /// The same for one that is what is asked for.
+    pub(crate) fn has_sibling_where(
+        &self,
+        rcu: &rcu::Guard,
+        is: impl Fn(&Listener) -> bool,
+    ) -> bool {
         self.group(rcu).is_some_and(|group| {
             group
                 .round(|_| 0)
                 .take(SIBLINGS)
-                .any(|sibling| !ptr::eq(sibling, self) && sibling.status().stays())
+                .any(|sibling| !ptr::eq(sibling, self) && sibling.status().stays() && is(sibling))
         })
     }
 

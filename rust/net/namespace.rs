@@ -53,6 +53,11 @@ impl NewNamespace {
     pub(super) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
     }
+
+    /// What tells it from other namespaces as long as it exists.
+    pub(crate) fn key(&self) -> usize {
+        self.as_raw() as usize
+    }
 }
 
 /// A network namespace, `struct net`, whose listeners hooks are called for, or whose

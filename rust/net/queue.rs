@@ -6,6 +6,7 @@
 //! [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
 
 use super::{
+    stalled::Head,
     Listener,
     RequestList, //
 };
@@ -134,6 +135,57 @@ impl QueueGuard<'_> {
             (*queue).rskq_accept_tail = tail;
             self.0.backlog().write_volatile(list.len());
             old
+        }
+    }
+
+    /// The first request, if there's one.
+    pub(super) fn head(&self) -> Option<Head> {
+        // SAFETY: The lock protects the list, whose requests are valid.
+        unsafe {
+            let head = (*self.0.queue).rskq_accept_head;
+            let treq = head.cast::<bindings::tcp_request_sock>();
+
+            (!head.is_null()).then(|| Head::new(head as usize, (*treq).snt_isn))
+        }
+    }
+
+    /// Takes the queue's requests, which stay charged to it.
+    pub(super) fn take<'q>(&mut self) -> RequestList<'q> {
+        let queue = self.0.queue;
+
+        // SAFETY: The lock protects the list and the backlog of a valid listener, which
+        // count the same. reqsk_queue_empty() reads the head without the lock. The tail
+        // is only meaningful while there's a head.
+        unsafe {
+            let old = RequestList::from_raw(
+                (*queue).rskq_accept_head,
+                (*queue).rskq_accept_tail,
+                self.0.len(),
+            );
+
+            ptr::addr_of_mut!((*queue).rskq_accept_head).write_volatile(ptr::null_mut());
+            old
+        }
+    }
+
+    /// Puts requests that were taken back in front of those that have come since, and
+    /// uncharges the `sent` ones that were taken as well.
+    pub(super) fn put_back(&mut self, list: RequestList<'_>, sent: u32) {
+        let queue = self.0.queue;
+        let (head, tail) = list.ends();
+
+        // SAFETY: As in `take`. All of these were charged.
+        unsafe {
+            self.0.backlog().write_volatile(self.0.len() - sent);
+            if head.is_null() {
+                return;
+            }
+            if (*queue).rskq_accept_head.is_null() {
+                (*queue).rskq_accept_tail = tail;
+            } else {
+                (*tail).dl_next = (*queue).rskq_accept_head;
+            }
+            ptr::addr_of_mut!((*queue).rskq_accept_head).write_volatile(head);
         }
     }
 

@@ -130,6 +130,15 @@ impl<const N: usize> SysctlTable<N> {
             })
             .ok_or(ENOMEM)?,
             _pin: PhantomPinned,
+            _: {
+                // SAFETY: The namespace has all of the module's data but what is being set
+                // up here, and `written` uses none of that.
+                let namespace = unsafe { Namespace::from_raw(net.as_raw()) };
+
+                for sysctl in sysctls {
+                    (sysctl.written)(namespace, sysctl.default.load(Relaxed));
+                }
+            },
         }? Error)
     }
 

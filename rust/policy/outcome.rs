@@ -50,6 +50,8 @@ named! {
         Grace = c"grace",
         /// The process that had accepted it has died.
         Unread = c"unread",
+        /// It waited for a listener that accepted nothing.
+        Stall = c"stall",
     }
 }
 

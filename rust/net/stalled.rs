@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Listeners that are alive, and whose accept queue doesn't move.
+//!
+//! C sources: `inet_csk_accept()` in `net/ipv4/inet_connection_sock.c`,
+//! `reuseport_park_sock()` in `net/core/sock_reuseport.c`.
+
+use super::{
+    stopping::Brand,
+    Listener, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ops::Deref, //
+};
+
+/// The connection that is to be accepted next. An idle server reuses one piece of memory
+/// for each, so that the address alone would lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    request: usize,
+    isn: u32,
+}
+
+/// A listener whose accept queue may be taken while it's alive. Nobody accepts from it as
+/// long as this exists.
+///
+/// # Invariants
+///
+/// The listener was hashed and in `TCP_LISTEN` when its socket was locked, and it's locked as
+/// long as this exists. Process context.
+pub(crate) struct Stalled<'a> {
+    listener: &'a Listener,
+    _brand: Brand<'a>,
+}
+
+impl<'a> Stalled<'a> {
+    /// Locks a listener that is alive. May sleep.
+    pub(crate) fn lock(listener: &'a Listener) -> Option<Self> {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::child_lock(listener.as_raw()) };
+        // INVARIANT: Locked just now.
+        let stalled = Self {
+            listener,
+            _brand: PhantomData,
+        };
+
+        // SAFETY: Valid by the type invariant.
+        let is_hashed = unsafe { bindings::sk_is_hashed(listener.as_raw()) };
+
+        (listener.is_listening() && is_hashed).then_some(stalled)
+    }
+
+    /// The listener.
+    pub(crate) fn listener(&self) -> &'a Listener {
+        self.listener
+    }
+
+    /// Whether whoever accepts connections doesn't wait for them. A thread that `poll()`
+    /// has sent to `accept()` would otherwise wait there.
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        // SAFETY: Valid by the type invariant, and locked.
+        unsafe { bindings::listener_is_nonblocking(self.as_raw()) }
+    }
+
+    /// Has new connections keep away from it, or no longer so. Whether that has changed:
+    /// the last one of a group can't be parked.
+    pub(crate) fn park(&self, park: bool) -> bool {
+        // SAFETY: A listener, which is locked, by the type invariant.
+        unsafe { bindings::reuseport_park_sock(self.as_raw(), park) }
+    }
+}
+
+impl Deref for Stalled<'_> {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        self.listener
+    }
+}
+
+impl Drop for Stalled<'_> {
+    fn drop(&mut self) {
+        // SAFETY: Locked, by the type invariant.
+        unsafe { bindings::child_release(self.as_raw()) }
+    }
+}
+
+impl Listener {
+    /// Whether anything waits in its accept queue. A hint, for one load.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.accept_queue().len() > 0
+    }
+
+    /// What is to be accepted next.
+    pub(crate) fn head(&self) -> Option<Head> {
+        let queue = self.accept_queue();
+        let head = queue.lock().head()?;
+
+        Some(head)
+    }
+
+    /// `SO_COOKIE`.
+    pub(crate) fn cookie(&self) -> u64 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_cookie(self.as_raw()) }
+    }
+
+    /// What tells its namespace from others as long as it has a reference on that.
+    pub(crate) fn namespace_key(&self) -> usize {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sock_net(self.as_raw()) as usize }
+    }
+}
+
+impl Head {
+    pub(super) fn new(request: usize, isn: u32) -> Self {
+        Self { request, isn }
+    }
+}
