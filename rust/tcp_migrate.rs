@@ -11,7 +11,7 @@
 //! Dependencies go one way:
 //!
 //! ```text
-//! policy, bindings, delayed_work <- net <- orphans <- sysctl, stats, hooks <- migrate <- this file
+//! policy, bindings, delayed_work <- net <- orphans, stalls <- sysctl, stats, hooks <- migrate <- this file
 //! ```
 
 use kernel::prelude::*;
