@@ -11,17 +11,13 @@ number of connections open instead of a rate: a slow guest slows it down too.
 import re
 import signal
 import subprocess
-from collections import Counter
-from dataclasses import dataclass, field
 
 import network
+from report import Report
 
 # Well below every listener's backlog, which is 511 by default in nginx: no SYN
 # is dropped, and no SYN cookie stands in for a request that could be lost.
 CLIENTS = 128
-
-# Nothing that is merely slow may look lost.
-TIMEOUT = network.PATIENCE
 
 STATUS = re.compile(r"\s*\[(\d+)\]\t(\d+) responses")
 ERROR = re.compile(r"\s*\[(\d+)\]\t(.*)")
@@ -34,23 +30,33 @@ KINDS = {
 }
 
 
-@dataclass
-class Report:
-    """What became of the connections that were attempted."""
+class Load:
+    """A context in which clients connect to the servers. They're patient, so that
+    nothing that is merely slow looks lost."""
 
-    served: int = 0
-    reset: int = 0
-    closed: int = 0
-    refused: int = 0
-    timed_out: int = 0
-    other: int = 0
-    # The clients' ports of those that were reset.
-    ports: Counter = field(default_factory=Counter)
+    def __enter__(self):
+        self._hey = subprocess.Popen(
+            ["hey", "-disable-keepalive", "-z", "1h", "-c", str(CLIENTS),
+             "-t", str(network.PATIENCE),
+             f"http://{network.ADDRESS}:{network.PORT}/"],
+            stdout=subprocess.PIPE, text=True, process_group=0)
+        return self
 
-    @classmethod
-    def parse(cls, text):
+    def __exit__(self, *_):
+        self._hey.kill()
+        self._hey.wait()
+
+    def finish(self):
+        """Opens no more connections, waits for the open ones and returns the
+        Report."""
+        self._hey.send_signal(signal.SIGINT)
+        text, _ = self._hey.communicate(timeout=2 * network.PATIENCE)
+        return self._parse(text)
+
+    @staticmethod
+    def _parse(text):
         """Reads hey's summary."""
-        report = cls()
+        report = Report()
         for line in text.splitlines():
             if match := STATUS.fullmatch(line):
                 report.add("served" if match[1] == "200" else "other",
@@ -63,51 +69,3 @@ class Report:
                 if client := CLIENT.search(error):
                     report.ports[int(client[1])] += count
         return report
-
-    def add(self, kind, count):
-        """Adds connections that ended in one of the ways."""
-        setattr(self, kind, getattr(self, kind) + count)
-
-    @property
-    def failed(self):
-        """The connections that weren't served."""
-        return (self.reset + self.closed + self.refused + self.timed_out +
-                self.other)
-
-    @property
-    def attempted(self):
-        """All of them."""
-        return self.served + self.failed
-
-    def killed(self, accepted):
-        """How many failed of those that a server had accepted when it was
-        killed, given their clients' ports.
-
-        A connection is reset if the server hadn't read everything. Otherwise it
-        is closed in order, and hey names no port. The kernel resets those that
-        nobody has accepted, so each closed one is one of these.
-        """
-        reset = (self.ports & Counter(accepted)).total()
-        return reset + min(self.closed, len(accepted) - reset)
-
-
-class Load:
-    """A context in which clients connect to the servers."""
-
-    def __enter__(self):
-        self._hey = subprocess.Popen(
-            ["hey", "-disable-keepalive", "-z", "1h", "-c", str(CLIENTS),
-             "-t", str(TIMEOUT), f"http://{network.ADDRESS}:{network.PORT}/"],
-            stdout=subprocess.PIPE, text=True, process_group=0)
-        return self
-
-    def __exit__(self, *_):
-        self._hey.kill()
-        self._hey.wait()
-
-    def finish(self):
-        """Opens no more connections, waits for the open ones and returns the
-        Report."""
-        self._hey.send_signal(signal.SIGINT)
-        text, _ = self._hey.communicate(timeout=2 * TIMEOUT)
-        return Report.parse(text)

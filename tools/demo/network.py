@@ -14,8 +14,7 @@ DELAY = "20ms"
 # Far beyond what the slowest emulated guest needs for anything.
 PATIENCE = 60
 
-SYSCTL = "/proc/sys/net/ipv4/tcp_migrate_req"
-GRACE = SYSCTL + "_grace_ms"
+SYSCTLS = "/proc/sys/net/ipv4/"
 OUTCOMES = "/proc/net/tcp_migrate"
 LISTEN = "0A"
 
@@ -29,22 +28,19 @@ def enter():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
-def can_migrate():
-    """Whether the sysctl is there."""
-    return os.path.exists(SYSCTL)
+def can(setting):
+    """Whether the sysctls are there that a Setting takes. The kernel's own
+    migration has no more than one."""
+    return all(os.path.exists(SYSCTLS + name)
+               for name, value in setting.sysctls().items() if value)
 
 
-def can_wait():
-    """Whether a listener can wait for its successor here. The kernel's own
-    migration has none of that."""
-    return os.path.exists(GRACE)
-
-
-def set_migration(setting):
+def configure(setting):
     """Sets the sysctls to what a Setting has."""
-    _write(SYSCTL, setting.migrate)
-    if can_wait():
-        _write(GRACE, setting.grace_ms)
+    for name, value in setting.sysctls().items():
+        if os.path.exists(SYSCTLS + name):
+            with open(SYSCTLS + name, "w", encoding="ascii") as sysctl:
+                sysctl.write(str(value))
 
 
 def migrated():
@@ -53,7 +49,7 @@ def migrated():
 
 
 def outcomes():
-    """What became of connections whose listener stopped: each path, outcome and
+    """What became of connections that were to move: each path, outcome and
     number. The kernel's own migration doesn't tell."""
     if not os.path.exists(OUTCOMES):
         return []
@@ -115,11 +111,6 @@ def wait_until(condition, description):
         if time.monotonic() > deadline:
             raise RuntimeError(f"waited {PATIENCE} s for {description}")
         time.sleep(0.01)
-
-
-def _write(file, value):
-    with open(file, "w", encoding="ascii") as sysctl:
-        sysctl.write(str(value))
 
 
 def _port(address):

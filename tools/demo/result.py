@@ -3,17 +3,20 @@
 
 from dataclasses import dataclass
 
-from load import Report
-from scenarios import Scenario, Setting
+from report import Report
+from scenario import Scenario
+from setting import Setting
 
-COLUMNS = ("{:<42} {:>3} {:>8} | {:>6} {:>5} {:>6} {:>7} {:>9} {:>5} |"
-           " {:>8} {:>5} | {:>8}")
+COLUMNS = ("{:<33} {:<14} {:>6} {:>5} {:>6} {:>7} {:>9} {:>5} {:>8} {:>4}"
+           " {:>6}")
 HEADINGS = COLUMNS.format(
-    "scenario", "req", "grace_ms", "served", "reset", "closed", "refused",
-    "timed out", "other", "accepted", "lost", "migrated")
+    "scenario", "setting", "served", "reset", "closed", "refused", "timed out",
+    "other", "accepted", "lost", "moved")
 LEGEND = """
+setting: req is net.ipv4.tcp_migrate_req; with one of the others it is 1
 accepted: not served, and the server had accepted them when it was killed
-lost: not served, though no server had accepted them
+lost: all others that were not served
+moved: to another listener
 """
 
 
@@ -24,7 +27,7 @@ class Result:
     scenario: Scenario
     setting: Setting
     report: Report
-    # How many of the connections a server had accepted when it was killed.
+    # How many a server had accepted of those that weren't served.
     accepted: int
     migrated: int
 
@@ -35,11 +38,10 @@ class Result:
 
     def __str__(self):
         report = self.report
-        return COLUMNS.format(str(self.scenario), self.setting.migrate,
-                              self.setting.grace_ms, report.served,
-                              report.reset, report.closed, report.refused,
-                              report.timed_out, report.other, self.accepted,
-                              self.lost, self.migrated)
+        return COLUMNS.format(
+            str(self.scenario), str(self.setting), report.served, report.reset,
+            report.closed, report.refused, report.timed_out, report.other,
+            self.accepted, self.lost, self.migrated)
 
     def objection(self):
         """What speaks against the claim, or None."""

@@ -8,8 +8,9 @@ from statistics import median
 
 import network
 from arrivals import Arrivals
-from scenarios import Setting, nginx_restarted
+from gaps import nginx_restarted
 from servers import Servers
+from setting import Setting
 
 # How many clients are served before the restart: enough to know what's usual.
 BEFORE = 100
@@ -36,7 +37,7 @@ class Timeline:
     def record(cls, setting):
         """Restarts nginx once, with clients coming."""
         network.enter()
-        network.set_migration(setting)
+        network.configure(setting)
         with Servers() as servers:
             restart = nginx_restarted(servers)
             next(restart)
@@ -67,11 +68,11 @@ class Timeline:
         return len(self.clients["lost"])
 
     def summary(self):
-        """The setting, and what it led to."""
+        """The grace, and what it led to."""
         total = sum(len(clients) for clients in self.clients.values())
         longest = max(took for fate in ("served", "waits")
                       for _, took in self.clients[fate])
-        return (f"{self.setting}: {self.lost()} of {total} clients lost, "
+        return (f"grace_ms={self.setting.grace_ms}: {self.lost()} of {total} clients lost, "
                 f"others took up to {longest:.2f} s")
 
     def counts(self, fate, step):
