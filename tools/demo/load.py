@@ -20,6 +20,7 @@ from report import Report
 CLIENTS = 128
 
 STATUS = re.compile(r"\s*\[(\d+)\]\t(\d+) responses")
+SLOWEST = re.compile(r"\s*Slowest:\s*([0-9.]+) secs")
 ERROR = re.compile(r"\s*\[(\d+)\]\t(.*)")
 CLIENT = re.compile(re.escape(network.ADDRESS) + r":(\d+)->")
 KINDS = {
@@ -31,13 +32,16 @@ KINDS = {
 
 
 class Load:
-    """A context in which clients connect to the servers. They're patient, so that
-    nothing that is merely slow looks lost."""
+    """A context in which clients connect to the servers. They wait for some
+    seconds; if they're patient, nothing that is merely slow looks lost."""
+
+    def __init__(self, timeout=network.PATIENCE):
+        self._timeout = timeout
 
     def __enter__(self):
         self._hey = subprocess.Popen(
             ["hey", "-disable-keepalive", "-z", "1h", "-c", str(CLIENTS),
-             "-t", str(network.PATIENCE),
+             "-t", str(self._timeout),
              f"http://{network.ADDRESS}:{network.PORT}/"],
             stdout=subprocess.PIPE, text=True, process_group=0)
         return self
@@ -53,12 +57,13 @@ class Load:
         text, _ = self._hey.communicate(timeout=2 * network.PATIENCE)
         return self._parse(text)
 
-    @staticmethod
-    def _parse(text):
+    def _parse(self, text):
         """Reads hey's summary."""
-        report = Report()
+        report = Report(timeout=self._timeout)
         for line in text.splitlines():
-            if match := STATUS.fullmatch(line):
+            if match := SLOWEST.fullmatch(line):
+                report.slowest = float(match[1])
+            elif match := STATUS.fullmatch(line):
                 report.add("served" if match[1] == "200" else "other",
                            int(match[2]))
             elif match := ERROR.fullmatch(line):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 
 def states(group):
-    """The state of each process of a group, a letter as in proc(5)."""
-    found = []
+    """The state of each process of a group, a letter as in proc(5), by its id."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = stat.read_text(encoding="utf-8", errors="replace")
@@ -15,5 +15,5 @@ def states(group):
         # The name before that may hold anything.
         state, _, of, *_ = text.rpartition(")")[2].split()
         if int(of) == group:
-            found.append(state)
+            found[int(stat.parent.name)] = state
     return found

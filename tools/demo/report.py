@@ -17,6 +17,9 @@ class Report:
     other: int = 0
     # The clients' ports of those that were reset.
     ports: Counter = field(default_factory=Counter)
+    # How long a served client waited, in seconds, and one may wait at most.
+    slowest: float = 0
+    timeout: float = 0
 
     def add(self, kind, count=1):
         """Adds connections that ended in one of the ways."""
@@ -34,12 +37,13 @@ class Report:
         return self.served + self.failed
 
     def taken_along(self, accepted):
-        """How many failed of those that a server had accepted when it was killed,
-        given their clients' ports.
+        """How many failed of those that a server had accepted when it was killed
+        or stopped, given their clients' ports.
 
         A connection is reset if the server hadn't read everything. Otherwise it
-        is closed in order, and hey names no port. The kernel resets those that
-        nobody has accepted, so each closed one is one of these.
+        is closed in order. If the server is stopped, it times out. hey doesn't
+        name the ports of the latter two. The kernel resets those that nobody has
+        accepted when a listener closes, so each closed one is one of these.
         """
         reset = (self.ports & Counter(accepted)).total()
-        return reset + min(self.closed, len(accepted) - reset)
+        return reset + min(self.closed + self.timed_out, len(accepted) - reset)

@@ -8,14 +8,17 @@ from scenario import Scenario
 from setting import Setting
 
 COLUMNS = ("{:<33} {:<14} {:>6} {:>5} {:>6} {:>7} {:>9} {:>5} {:>8} {:>4}"
-           " {:>6}")
+           " {:>7} {:>6}")
 HEADINGS = COLUMNS.format(
     "scenario", "setting", "served", "reset", "closed", "refused", "timed out",
-    "other", "accepted", "lost", "moved")
+    "other", "accepted", "lost", "slowest", "moved")
 LEGEND = """
 setting: req is net.ipv4.tcp_migrate_req; with one of the others it is 1
-accepted: not served, and the server had accepted them when it was killed
+accepted: not served, and the server had accepted them when it was killed or
+    stopped
 lost: all others that were not served
+slowest: how long the slowest client waited, in seconds, if not for an accepted
+    one; if it gave up, till then
 moved: to another listener
 """
 
@@ -36,12 +39,21 @@ class Result:
         """The connections that weren't served, and that nobody had accepted."""
         return self.report.failed - self.accepted
 
+    @property
+    def slowest(self):
+        """How long the slowest client waited, those aside that were reset, or
+        that a server had accepted."""
+        report = self.report
+        if report.timed_out and self.lost:
+            return report.timeout
+        return report.slowest
+
     def __str__(self):
         report = self.report
         return COLUMNS.format(
             str(self.scenario), str(self.setting), report.served, report.reset,
             report.closed, report.refused, report.timed_out, report.other,
-            self.accepted, self.lost, self.migrated)
+            self.accepted, self.lost, f"{self.slowest:.1f}", self.migrated)
 
     def objection(self):
         """What speaks against the claim, or None."""

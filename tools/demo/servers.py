@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The servers: nginx and HAProxy, as Debian ships them.
 
-They are asked to finish what they accepted and to exit, or they are killed.
-Connections that they had accepted then are known. So each other connection that
+They are asked to finish what they accepted and to exit, or they are stopped or
+killed. Connections that they had accepted then are known. So each other connection that
 is lost was one that no server had accepted.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import network
 import process_group
+from worker import Worker
 
 # With reuseport, a socket for every worker; the master opens them all, and every
 # worker holds them all, so a listener closes when the last of these processes
@@ -85,7 +86,7 @@ class Server:
             self._process.wait()
 
     def _is_stopped(self):
-        return set(process_group.states(self.pid)) == {"T"}
+        return set(process_group.states(self.pid).values()) == {"T"}
 
 
 class Nginx(Server):
@@ -107,6 +108,12 @@ class Nginx(Server):
         """Changes the number of workers, and so that of listeners."""
         self._configure(self.folder, workers, True)
         os.kill(self.pid, signal.SIGHUP)
+
+    def workers(self):
+        """The workers that run."""
+        return [Worker(pid, self.pid)
+                for pid, state in sorted(process_group.states(self.pid).items())
+                if pid != self.pid and state != "Z"]
 
     def quit(self):
         """Tells master and workers to go; they finish what they accepted."""
@@ -135,7 +142,8 @@ class Servers:
     """A context in which servers run; none outlives it."""
 
     def __init__(self):
-        # The clients' ports of connections that crashed servers had accepted.
+        # The clients' ports of connections that servers had accepted when
+        # they were stopped or killed.
         self.accepted = []
 
     def __enter__(self):

@@ -12,6 +12,7 @@ class Setting:
 
     migrate: int
     grace_ms: int = 0
+    stall_ms: int = 0
 
     def __str__(self):
         extras = " ".join(f"{name}={value}"
@@ -25,4 +26,4 @@ class Setting:
             for name, value in self._extras().items()}
 
     def _extras(self):
-        return {"grace_ms": self.grace_ms}
+        return {"grace_ms": self.grace_ms, "stall_ms": self.stall_ms}

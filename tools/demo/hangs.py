@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Servers of which one worker hangs: it goes on listening, and accepts nothing."""
+
+import time
+from functools import partial
+
+import network
+from load import CLIENTS, Load
+from scenario import Scenario
+from setting import Setting
+
+WORKERS = 3
+
+# In seconds, how long clients wait until they give up; hey's default. It's far
+# longer than a rescue takes, however slow the guest is.
+TIMEOUT = 20
+
+# Time to notice that it's over, on top of that.
+SPARE = 2
+
+STALL_MS = 500
+
+
+def worker_stopped(servers):
+    """One worker is stopped. A third of the next connections are queued for it; it
+    stays stopped for longer than their clients wait."""
+    nginx = servers.nginx(WORKERS)
+    while True:
+        yield
+        worker = nginx.workers()[0]
+        worker.stop()
+        servers.accepted += worker.accepted()
+        network.await_connections(CLIENTS)
+        time.sleep(TIMEOUT + SPARE)
+        worker.resume()
+
+
+OFF = Setting(1)
+SCENARIOS = (
+    Scenario("g", "one worker of nginx hangs", worker_stopped, 1, 20,
+             OFF, Setting(1, stall_ms=STALL_MS), partial(Load, TIMEOUT)),
+)

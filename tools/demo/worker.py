@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One of a server's processes, and the connections that it has accepted."""
+
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+
+import network
+import process_group
+
+
+class Worker:
+    """A process that serves connections."""
+
+    def __init__(self, pid, group):
+        self.pid = pid
+        self._group = group
+
+    def stop(self):
+        """Has it hang."""
+        os.kill(self.pid, signal.SIGSTOP)
+        network.wait_until(self._is_stopped, "a stopped worker")
+
+    def resume(self):
+        """Lets it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def accepted(self):
+        """The clients' ports of the connections that it has accepted, and that
+        neither end has closed."""
+        return [connection.port for connection in self._connections()]
+
+    def _is_stopped(self):
+        return process_group.states(self._group)[self.pid] == "T"
+
+    def _connections(self):
+        sockets = {os.readlink(entry) for entry in
+                   os.scandir(f"/proc/{self.pid}/fd")}
+        return [connection for connection in Connection.established()
+                if f"socket:[{connection.inode}]" in sockets]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection, as its server's end sees it."""
+
+    # The client's.
+    port: int
+    inode: int
+
+    @classmethod
+    def established(cls):
+        """All of a server's that neither end has closed."""
+        lines = subprocess.run(
+            ["ss", "-HOtne", "state", "established",
+             "sport", "=", f":{network.PORT}"],
+            check=True, capture_output=True, text=True).stdout.splitlines()
+        return [cls._parse(line) for line in lines]
+
+    @classmethod
+    def _parse(cls, line):
+        """Reads a line of ss. It leaves out the state, and an inode that is 0."""
+        _, _, _, client, *_ = line.split()
+        inode = re.search(r"\bino:(\d+)", line)
+        return cls(int(client.rpartition(":")[2]), int(inode[1] if inode else 0))
