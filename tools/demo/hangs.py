@@ -5,6 +5,7 @@ import time
 from functools import partial
 
 import network
+from idle_load import IDLE, IdleLoad
 from load import CLIENTS, Load
 from scenario import Scenario
 from setting import Setting
@@ -19,6 +20,9 @@ TIMEOUT = 20
 SPARE = 2
 
 STALL_MS = 500
+
+# So many connections a worker has, at least, when it hangs and is killed.
+HELD = 10
 
 
 def worker_stopped(servers):
@@ -35,8 +39,27 @@ def worker_stopped(servers):
         worker.resume()
 
 
+def worker_killed(servers):
+    """One worker hangs, and is killed. Requests come before that and after. The
+    master starts another worker, which listens with the same socket."""
+    nginx = servers.nginx(WORKERS)
+    while True:
+        network.wait_until(lambda: len(nginx.workers()) == WORKERS,
+                           f"{WORKERS} workers")
+        yield
+        worker = nginx.workers()[0]
+        network.wait_until(lambda: len(worker.accepted()) >= HELD,
+                           f"{HELD} accepted connections")
+        worker.stop()
+        time.sleep(IDLE / 2)
+        servers.accepted += worker.read()
+        worker.kill()
+
+
 OFF = Setting(1)
 SCENARIOS = (
     Scenario("g", "one worker of nginx hangs", worker_stopped, 1, 20,
              OFF, Setting(1, stall_ms=STALL_MS), partial(Load, TIMEOUT)),
+    Scenario("h", "hung worker of nginx killed", worker_killed, 4, 20,
+             OFF, Setting(1, unread=1), IdleLoad),
 )

@@ -41,7 +41,7 @@ class Report:
         or stopped, given their clients' ports.
 
         A connection is reset if the server hadn't read everything. Otherwise it
-        is closed in order. If the server is stopped, it times out. hey doesn't
+        is closed in order. If the server is stopped, it times out. Clients don't
         name the ports of the latter two. The kernel resets those that nobody has
         accepted when a listener closes, so each closed one is one of these.
         """

@@ -15,7 +15,7 @@ HEADINGS = COLUMNS.format(
 LEGEND = """
 setting: req is net.ipv4.tcp_migrate_req; with one of the others it is 1
 accepted: not served, and the server had accepted them when it was killed or
-    stopped
+    stopped; in (h), had read from them
 lost: all others that were not served
 slowest: how long the slowest client waited, in seconds, if not for an accepted
     one; if it gave up, till then

@@ -142,8 +142,8 @@ class Servers:
     """A context in which servers run; none outlives it."""
 
     def __init__(self):
-        # The clients' ports of connections that servers had accepted when
-        # they were stopped or killed.
+        # The clients' ports of connections that servers had accepted, or read
+        # from, when they were stopped or killed.
         self.accepted = []
 
     def __enter__(self):

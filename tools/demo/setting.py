@@ -13,6 +13,7 @@ class Setting:
     migrate: int
     grace_ms: int = 0
     stall_ms: int = 0
+    unread: int = 0
 
     def __str__(self):
         extras = " ".join(f"{name}={value}"
@@ -26,4 +27,5 @@ class Setting:
             for name, value in self._extras().items()}
 
     def _extras(self):
-        return {"grace_ms": self.grace_ms, "stall_ms": self.stall_ms}
+        return {"grace_ms": self.grace_ms, "stall_ms": self.stall_ms,
+                "unread": self.unread}

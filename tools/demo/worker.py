@@ -27,10 +27,19 @@ class Worker:
         """Lets it go on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def kill(self):
+        """Kills it."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def accepted(self):
         """The clients' ports of the connections that it has accepted, and that
         neither end has closed."""
         return [connection.port for connection in self._connections()]
+
+    def read(self):
+        """Of these, the ones that it has read from."""
+        return [connection.port for connection in self._connections()
+                if connection.received > connection.unread]
 
     def _is_stopped(self):
         return process_group.states(self._group)[self.pid] == "T"
@@ -49,19 +58,23 @@ class Connection:
     # The client's.
     port: int
     inode: int
+    # In bytes.
+    received: int
+    unread: int
 
     @classmethod
     def established(cls):
         """All of a server's that neither end has closed."""
         lines = subprocess.run(
-            ["ss", "-HOtne", "state", "established",
+            ["ss", "-HOtnie", "state", "established",
              "sport", "=", f":{network.PORT}"],
             check=True, capture_output=True, text=True).stdout.splitlines()
         return [cls._parse(line) for line in lines]
 
     @classmethod
     def _parse(cls, line):
-        """Reads a line of ss. It leaves out the state, and an inode that is 0."""
-        _, _, _, client, *_ = line.split()
-        inode = re.search(r"\bino:(\d+)", line)
-        return cls(int(client.rpartition(":")[2]), int(inode[1] if inode else 0))
+        """Reads a line of ss. It leaves out the state, and what is 0."""
+        unread, _, _, client, *_ = line.split()
+        numbers = dict(re.findall(r"\b(ino|bytes_received):(\d+)", line))
+        return cls(int(client.rpartition(":")[2]), int(numbers.get("ino", 0)),
+                   int(numbers.get("bytes_received", 0)), int(unread))
