@@ -17,7 +17,7 @@
 #define GROUP		"events/tcp_migrate"
 
 /* A line of the file: an outcome, and its counters. */
-#define PATHS		4
+#define PATHS		5
 
 struct line {
 	char outcome[32];
@@ -26,9 +26,9 @@ struct line {
 
 static bool line_read(FILE *file, struct line *line)
 {
-	return fscanf(file, "%31s %31s %31s %31s %31s\n", line->outcome,
+	return fscanf(file, "%31s %31s %31s %31s %31s %31s\n", line->outcome,
 		      line->columns[0], line->columns[1], line->columns[2],
-		      line->columns[3]) == 1 + PATHS;
+		      line->columns[3], line->columns[4]) == 1 + PATHS;
 }
 
 long outcome_read(const char *path, const char *outcome)

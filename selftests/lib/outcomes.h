@@ -10,9 +10,9 @@
 #define OUTCOMES	"/proc/net/tcp_migrate"
 
 /*
- * The counter of the caller's namespace for a path ("close", "ack", "timer") and
- * an outcome, -1 if there's none; and the sum of those that are successes, or
- * aren't.
+ * The counter of the caller's namespace for a path ("close", "ack", "timer", "grace",
+ * "unread") and an outcome, -1 if there's none; and the sum of those that are successes,
+ * or aren't.
  */
 long outcome_read(const char *path, const char *outcome);
 long outcomes_sum(bool success);

@@ -42,7 +42,12 @@ pid_t process_start(int (*begin)(void *data), void *data)
 	return error ? -1 : pid;
 }
 
+int process_end(pid_t pid, int signal)
+{
+	return kill(pid, signal) || waitpid(pid, NULL, 0) != pid ? -1 : 0;
+}
+
 int process_kill(pid_t pid)
 {
-	return kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid ? -1 : 0;
+	return process_end(pid, SIGKILL);
 }

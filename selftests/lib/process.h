@@ -13,7 +13,10 @@
  */
 pid_t process_start(int (*begin)(void *data), void *data);
 
-/* SIGKILL. Its descriptors have been closed on return. */
+/* Has it die of a signal. Its descriptors have been closed on return. */
+int process_end(pid_t pid, int signal);
+
+/* The same with SIGKILL. */
 int process_kill(pid_t pid);
 
 #endif /* PROCESS_H */
