@@ -271,7 +271,7 @@ void rust_helper_listener_share_cookies(struct sock *from, struct sock *to)
 		WRITE_ONCE(*stamp, sent);
 }
 
-/* A listener has made it, rather than connect(). */
+/* A listener has made it, as far as that can be told: see child_is_unread() as well. */
 __rust_helper bool rust_helper_child_is_passive(const struct sock *sk)
 {
 	return !(sk->sk_userlocks & (SOCK_BINDPORT_LOCK | SOCK_CONNECT_BIND));
@@ -288,15 +288,17 @@ __rust_helper void rust_helper_child_release(struct sock *sk)
 }
 
 /* Whether the peer may go on with another process, which sees all that it has sent:
- * nothing was read (rcv_nxt counts what was received) or written.
+ * nothing was read (rcv_nxt counts what was received) or written, which the SYN of
+ * connect() counts for, nor has shutdown() ended reading.
  */
 __rust_helper bool rust_helper_child_is_unread(const struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 
-	return (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT) &&
+	return (sk->sk_state == TCP_CLOSE_WAIT ||
+		(sk->sk_state == TCP_ESTABLISHED && !sk->sk_shutdown)) &&
 	       tp->copied_seq == tp->rcv_nxt - (u32)tp->bytes_received &&
-	       !tp->urg_data && !tp->bytes_sent &&
+	       !tp->urg_data && !tp->bytes_acked &&
 	       tp->write_seq == tp->snd_una && !sk->sk_err;
 }
 
