@@ -27,21 +27,38 @@ int cgroups_mount(void)
 	       -1 : 0;
 }
 
-long cgroups_dying(void)
+/* A value of a file that has a line for each; -1 if there's none. */
+static long read_value(const char *dir, const char *name, const char *format)
 {
-	char line[64];
-	long count = -1;
+	char line[128];
+	long value = -1;
 	FILE *file;
 
-	file = fopen(ROOT "/cgroup.stat", "re");
+	snprintf(line, sizeof(line), "%s/%s", dir, name);
+	file = fopen(line, "re");
 	if (!file)
 		return -1;
 
-	while (count < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "nr_dying_descendants %ld", &count);
+	while (value < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, format, &value);
 
 	fclose(file);
-	return count;
+	return value;
+}
+
+long cgroups_dying(void)
+{
+	return read_value(ROOT, "cgroup.stat", "nr_dying_descendants %ld");
+}
+
+int cgroups_count_memory(void)
+{
+	return file_write(ROOT, "cgroup.subtree_control", "+memory");
+}
+
+long cgroup_socket_memory(const struct cgroup *cgroup)
+{
+	return read_value(cgroup->dir, "memory.stat", "sock %ld");
 }
 
 int cgroup_make(struct cgroup *cgroup, const char *name)

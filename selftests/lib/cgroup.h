@@ -17,6 +17,9 @@ int cgroups_mount(void);
 /* Cgroups that aren't there any more, but that something still holds; -1 if unknown. */
 long cgroups_dying(void);
 
+/* Has cgroups count what memory they use. */
+int cgroups_count_memory(void);
+
 int cgroup_make(struct cgroup *cgroup, const char *name);
 int cgroup_remove(const struct cgroup *cgroup);
 
@@ -25,6 +28,9 @@ int cgroup_enter(const struct cgroup *cgroup);
 int cgroup_leave(void);
 
 __u64 cgroup_id(const struct cgroup *cgroup);
+
+/* How many bytes it uses for sockets' buffers; -1 if unknown. */
+long cgroup_socket_memory(const struct cgroup *cgroup);
 
 /* Has its sockets receive nothing more. */
 int cgroup_deny(const struct cgroup *cgroup);
