@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "lib/harness.h"
@@ -15,6 +17,7 @@
 #include "lib/netns.h"
 #include "lib/outcomes.h"
 #include "lib/segments.h"
+#include "lib/workers.h"
 
 #define CLIENTS	8
 #define PEERS	4
@@ -122,7 +125,7 @@ TEST_F(tcp_migrate_module, loads_once)
 TEST_F(tcp_migrate_module, rejects_a_bad_default)
 {
 	static const char * const parameters[] = {
-		"migrate_req=2", "migrate_req=-1", "migrate_req=x",
+		"migrate_req=2", "migrate_req=-1", "migrate_req=x", "unread=3",
 	};
 	size_t i;
 
@@ -344,6 +347,46 @@ TEST_F(tcp_migrate_module, unloads_while_a_listener_closes)
 			served += served_or_reset(_metadata, clients[i], i);
 
 		ASSERT_EQ(migrated, served);
+	}
+}
+
+/* When connections are given back. */
+TEST_F(tcp_migrate_module, takes_a_default_for_unread)
+{
+	ASSERT_EQ(0, module_load("unread=2"));
+	EXPECT_EQ(2, sysctl_read(MIGRATE_REQ_UNREAD));
+	ASSERT_EQ(0, netns_enter());
+	EXPECT_EQ(2, sysctl_read(MIGRATE_REQ_UNREAD));
+	EXPECT_EQ(0, module_unload());
+}
+
+/* What was given back is others' for good; what wasn't goes with its process. */
+TEST_F(tcp_migrate_module, unloads_while_connections_are_given_back)
+{
+	struct worker worker = { .accepts = DEPTH };
+	int clients[DEPTH], i, round;
+	long before, given_back, served;
+	pid_t process;
+
+	worker.listener = listener_open("127.0.0.1");
+	ASSERT_LE(0, worker.listener);
+	for (round = 0; round < ROUNDS; round++) {
+		ASSERT_EQ(0, module_load(""));
+		ASSERT_EQ(0, unread_allow("1"));
+		before = counter_read(MIGRATE_SUCCESS);
+		ASSERT_EQ(DEPTH, clients_connect(clients, DEPTH, "127.0.0.1"));
+		process = worker_start(&worker);
+		ASSERT_LT(0, process);
+		ASSERT_EQ(0, kill(process, SIGKILL));
+		ASSERT_EQ(0, module_unload());
+		ASSERT_EQ(process, waitpid(process, NULL, 0));
+
+		given_back = counter_read(MIGRATE_SUCCESS) - before;
+		ASSERT_EQ(given_back, listener_serve_all(worker.listener));
+		for (served = 0, i = 0; i < DEPTH; i++)
+			served += served_or_reset(_metadata, clients[i], i);
+
+		ASSERT_EQ(given_back, served);
 	}
 }
 

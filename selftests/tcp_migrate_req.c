@@ -8,6 +8,7 @@
 #include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
+#include "lib/workers.h"
 
 #define NOBODY	65534
 
@@ -52,6 +53,28 @@ TEST_F(tcp_migrate_req, takes_nothing_else)
 			EXPECT_EQ(old[0] - '0', sysctl_read(MIGRATE_REQ))
 				TH_LOG("after \"%s\"", values[i]);
 		}
+	}
+}
+
+/* The same for when connections are given back. */
+TEST_F(tcp_migrate_req, unread_takes_0_to_2)
+{
+	static const char * const values[] = { "3", "-1", "258", "x", "1x" };
+	char value[2] = "0";
+	size_t i;
+
+	if (!netns_has_module())
+		SKIP(return, "the migration is mainline's");
+
+	EXPECT_EQ(0, sysctl_read(MIGRATE_REQ_UNREAD));
+	for (; value[0] <= '2'; value[0]++) {
+		ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_UNREAD, value));
+		EXPECT_EQ(value[0] - '0', sysctl_read(MIGRATE_REQ_UNREAD));
+		for (i = 0; i < ARRAY_SIZE(values); i++) {
+			EXPECT_EQ(-1, sysctl_write(MIGRATE_REQ_UNREAD, values[i]));
+			EXPECT_EQ(EINVAL, errno);
+		}
+		EXPECT_EQ(value[0] - '0', sysctl_read(MIGRATE_REQ_UNREAD));
 	}
 }
 
