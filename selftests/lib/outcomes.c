@@ -17,7 +17,7 @@
 #define GROUP		"events/tcp_migrate"
 
 /* A line of the file: an outcome, and its counters. */
-#define PATHS		5
+#define PATHS		6
 
 struct line {
 	char outcome[32];
@@ -26,9 +26,17 @@ struct line {
 
 static bool line_read(FILE *file, struct line *line)
 {
-	return fscanf(file, "%31s %31s %31s %31s %31s %31s\n", line->outcome,
-		      line->columns[0], line->columns[1], line->columns[2],
-		      line->columns[3], line->columns[4]) == 1 + PATHS;
+	int i;
+
+	if (fscanf(file, "%31s", line->outcome) != 1)
+		return false;
+
+	for (i = 0; i < PATHS; i++) {
+		if (fscanf(file, "%31s", line->columns[i]) != 1)
+			return false;
+	}
+
+	return true;
 }
 
 long outcome_read(const char *path, const char *outcome)
