@@ -409,6 +409,23 @@ __rust_helper struct sock *rust_helper_lhash2_next(struct sock *sk)
 	return lhash2_sock(rcu_dereference(hlist_nulls_next_rcu(&sk->sk_nulls_node)));
 }
 
+/* Locks it as lock_sock() does, unless somebody else has: that may be for as long as
+ * a page of user memory takes to come. Process context.
+ */
+bool rust_helper_listener_trylock(struct sock *sk)
+{
+	bool locked;
+
+	spin_lock_bh(&sk->sk_lock.slock);
+	locked = !sock_owned_by_user_nocheck(sk);
+	if (locked)
+		sk->sk_lock.owned = 1;
+	spin_unlock_bh(&sk->sk_lock.slock);
+	if (locked)
+		mutex_acquire(&sk->sk_lock.dep_map, 0, 1, _RET_IP_);
+	return locked;
+}
+
 /* Of MPTCP, the file is that of the whole. */
 bool rust_helper_listener_is_nonblocking(struct sock *sk)
 {

@@ -208,6 +208,7 @@ bool rust_helper_current_is_killed(void);
 unsigned int rust_helper_lhash2_size(void);
 struct sock *rust_helper_lhash2_first(unsigned int bucket);
 struct sock *rust_helper_lhash2_next(struct sock *sk);
+bool rust_helper_listener_trylock(struct sock *sk);
 bool rust_helper_listener_is_nonblocking(struct sock *sk);
 u64 rust_helper_sk_cookie(struct sock *sk);
 

@@ -66,7 +66,9 @@ use kernel::{
 
 /// The module's implementation of the hooks.
 pub(crate) struct Migration {
-    // Dropped in this order: who writes to a sysctl needs the others.
+    // Dropped in this order: who looks at listeners needs the sysctls, and who writes to a
+    // sysctl needs the others.
+    _scanning: stalls::Scanning,
     _sysctl: sysctl::Registration,
     _stalls: stalls::Registration,
     _orphans: orphans::Registration,
@@ -82,6 +84,7 @@ impl Migration {
         stats: stats::Registration,
     ) -> Self {
         Self {
+            _scanning: stalls.scan(),
             _sysctl: sysctl,
             _stalls: stalls,
             _orphans: orphans,
@@ -199,9 +202,9 @@ impl<'a> Choice<'a> {
     }
 
     /// The same, for a listener that is alive.
-    fn of_stalled(self, former: &Stalled<'_>) -> Self {
+    fn of_stalled(self, former: &Stalled<'_>, is_stalled: &'a dyn Fn(&Listener) -> bool) -> Self {
         Self {
-            group: self.group.of_stalled(former),
+            group: self.group.of_stalled(former, is_stalled),
             ..self
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     net::{
         for_each_waiting,
         Head,
+        Listener,
         ListenerRef,
         Namespace,
         NetFile,
@@ -24,8 +25,12 @@ use crate::{
         Show,
         Stalled, //
     },
+    policy,
 };
-use core::ptr;
+use core::{
+    mem,
+    ptr, //
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -38,6 +43,7 @@ use kernel::{
             Release, //
         },
         rcu,
+        Arc,
         Mutex, //
     },
     time::{
@@ -52,8 +58,18 @@ use kernel::{
 /// A listener is parked for no longer than this before it's tried again.
 const LONGEST: Delta = Delta::from_secs(60);
 
-/// What is done for a listener that is stalled: moves what waits there to siblings.
-pub(crate) type Rescue = fn(&Stalled<'_>);
+/// Makes numbers that follow each other differ as much as hashes do.
+const GOLDEN_RATIO: u32 = 0x61C8_8647;
+
+/// For how many more listeners than last time there's room, in whose queue something waits.
+const SPARE: usize = 1024;
+
+/// When one is released that somebody uses just now.
+const AGAIN: Delta = Delta::from_millis(100);
+
+/// Moves what waits for a listener that is stalled to others that aren't, and has new
+/// connections keep away from it. False if that's not to be done.
+pub(crate) type Rescue = fn(&Stalled<'_>, &dyn Fn(&Listener) -> bool) -> bool;
 
 /// The stall time that a namespace wants.
 struct Wanted {
@@ -61,26 +77,21 @@ struct Wanted {
     stall: Delta,
 }
 
-/// A listener in whose queue something waits.
-struct Waiting {
-    listener: ListenerRef,
-    head: Option<Head>,
-    /// Since when that was the head.
-    since: Instant<Monotonic>,
-    stall: Delta,
-}
-
-impl Waiting {
-    fn is_stalled(&self) -> bool {
-        self.head.is_some() && self.since.elapsed() >= self.stall
-    }
-}
-
-/// What the last look has shown of one. It keeps no listener.
+/// What the last look has shown of a listener in whose queue something waits. It keeps no
+/// listener.
 struct Seen {
     cookie: u64,
     head: Option<Head>,
+    /// Since when that was the head.
     since: Instant<Monotonic>,
+}
+
+/// A listener whose queue stands still.
+struct Unmoved {
+    listener: ListenerRef,
+    head: Option<Head>,
+    since: Instant<Monotonic>,
+    stall: Delta,
 }
 
 /// A listener that has been stalled.
@@ -100,10 +111,27 @@ struct Parked {
     rest: Option<Head>,
 }
 
+impl Parked {
+    /// Notes that it's parked from now on.
+    fn park(&mut self) {
+        self.is_parked = true;
+        self.until = Instant::now() + self.wait;
+        self.wait = (self.wait + self.wait).min(LONGEST);
+        self.times += 1;
+    }
+}
+
 /// What is known of all listeners.
 struct State {
+    is_scanning: bool,
     wanted: KVec<Wanted>,
-    seen: KVec<Seen>,
+    /// By cookie.
+    seen: KVVec<Seen>,
+    /// How many there would have been with more room.
+    waiting: usize,
+    /// How often they were looked at.
+    looks: u32,
+    /// By address.
     parked: KVec<Parked>,
 }
 
@@ -111,10 +139,11 @@ struct State {
 #[pin_data]
 pub(crate) struct Scanner {
     rescue: Rescue,
-    #[pin]
-    state: Mutex<State>,
+    // Dropped before the state.
     #[pin]
     work: DelayedWork<Self>,
+    #[pin]
+    state: Mutex<State>,
 }
 
 /// The one that there is, as long as there's a [`Registration`].
@@ -124,28 +153,71 @@ impl Scanner {
     fn new(rescue: Rescue) -> impl PinInit<Self> {
         pin_init!(&this in Self {
             rescue,
-            state <- new_mutex!(State {
-                wanted: KVec::new(),
-                seen: KVec::new(),
-                parked: KVec::new(),
-            }),
             // SAFETY: It's a part of this.
             work <- unsafe { DelayedWork::new(this.as_ptr()) },
+            state <- new_mutex!(State {
+                is_scanning: false,
+                wanted: KVec::new(),
+                seen: KVVec::new(),
+                waiting: 0,
+                looks: 0,
+                parked: KVec::new(),
+            }),
         })
     }
 
     /// Says for how long a queue may stand still in a namespace; `None` for ever. Process
     /// context. Fails when memory is short.
-    pub(crate) fn want(&self, namespace: usize, stall: Option<Delta>) -> Result {
+    fn want(&self, namespace: usize, stall: Option<Delta>) -> Result {
         let mut state = self.state.lock();
+        let former = state.stall_of(namespace);
 
-        state.wanted.retain(|wanted| wanted.namespace != namespace);
         if let Some(stall) = stall {
-            state.wanted.push(Wanted { namespace, stall }, GFP_KERNEL)?;
+            state.wanted.reserve(1, GFP_KERNEL)?;
+            state.forget(namespace);
+            state
+                .wanted
+                .push_within_capacity(Wanted { namespace, stall })?;
+        } else if former.is_some() {
+            state.forget(namespace);
+        } else {
+            return Ok(());
         }
-        drop(state);
-        self.work.queue(0);
+        if state.is_scanning {
+            self.work.queue(0);
+        }
         Ok(())
+    }
+
+    /// Begins to look.
+    fn start(&self) {
+        self.state.lock().is_scanning = true;
+        self.work.queue(0);
+    }
+
+    /// Looks at nothing any more, and has all listeners take part again. May sleep.
+    fn stop(&self) {
+        self.work.cancel();
+
+        let parked = mem::replace(&mut self.state.lock().parked, KVec::new());
+
+        for parked in parked.iter().filter(|parked| parked.is_parked) {
+            Stalled::lock(&parked.listener, |stalled| stalled.park(false));
+        }
+    }
+
+    /// Rescues what waits for a listener, unless it has moved by now. What is first of the
+    /// rest then, if it was rescued.
+    fn rescue(&self, unmoved: &[Unmoved], i: usize) -> Option<Option<Head>> {
+        let Unmoved { listener, head, .. } = &unmoved[i];
+        let is_stalled = |other: &Listener| find(unmoved, other).is_ok();
+
+        Stalled::try_lock(listener, |stalled| {
+            (stalled.is_nonblocking()
+                && stalled.head() == *head
+                && (self.rescue)(stalled, &is_stalled))
+            .then(|| stalled.head())
+        })?
     }
 }
 
@@ -157,15 +229,25 @@ impl State {
             .map(|wanted| wanted.stall)
     }
 
-    /// Looks at all listeners in whose queue something waits.
-    fn look(&mut self) -> KVec<Waiting> {
+    fn forget(&mut self, namespace: usize) {
+        self.wanted.retain(|wanted| wanted.namespace != namespace);
+    }
+
+    /// Looks at all listeners in whose queue something waits. Those that are stalled, by
+    /// address.
+    fn look(&mut self) -> KVec<Unmoved> {
         let now = Instant::now();
-        let mut waiting = KVec::new();
+        let mut unmoved = KVec::new();
+        let mut seen = KVVec::new();
 
-        if self.wanted.is_empty() {
-            return waiting;
+        self.looks = self.looks.wrapping_add(1);
+        if self.wanted.is_empty() || seen.reserve(self.waiting + SPARE, GFP_KERNEL).is_err() {
+            self.seen = KVVec::new();
+            return unmoved;
         }
+        self.waiting = 0;
 
+        let mut waiting = 0;
         for_each_waiting(|listener| {
             if !listener.has_reuseport() || !listener.holds_namespace() {
                 return;
@@ -173,75 +255,93 @@ impl State {
             let Some(stall) = self.stall_of(listener.namespace_key()) else {
                 return;
             };
-            let Some(listener) = listener.get() else {
-                return;
-            };
             let (cookie, head) = (listener.cookie(), listener.head());
-            let since = self
-                .seen
-                .binary_search_by_key(&cookie, |seen| seen.cookie)
-                .ok()
-                .map(|i| &self.seen[i])
-                .filter(|seen| seen.head == head)
-                .map_or(now, |seen| seen.since);
+            let since = self.since(cookie, head).unwrap_or(now);
 
-            // Where memory is short, it's seen next time.
-            let _ = waiting.push(
-                Waiting {
-                    listener,
-                    head,
-                    since,
-                    stall,
-                },
-                GFP_ATOMIC,
-            );
+            waiting += 1;
+            // What there's no room or memory for is seen next time.
+            let _ = seen.push_within_capacity(Seen {
+                cookie,
+                head,
+                since,
+            });
+            if head.is_none() || now - since < stall {
+                return;
+            }
+            if let Some(listener) = listener.get() {
+                let _ = unmoved.push(
+                    Unmoved {
+                        listener,
+                        head,
+                        since,
+                        stall,
+                    },
+                    GFP_NOWAIT,
+                );
+            }
         });
 
-        self.seen.clear();
-        for waiting in &waiting {
-            let _ = self.seen.push(
-                Seen {
-                    cookie: waiting.listener.cookie(),
-                    head: waiting.head,
-                    since: waiting.since,
-                },
-                GFP_KERNEL,
-            );
-        }
-        self.seen.sort_unstable_by_key(|seen| seen.cookie);
-        waiting
+        seen.sort_unstable_by_key(|seen| seen.cookie);
+        self.seen = seen;
+        self.waiting = waiting;
+        unmoved.sort_unstable_by_key(|unmoved| unmoved.listener.key());
+        unmoved
     }
 
-    /// Notes that a listener is stalled, and has new connections keep away from it. Fails
-    /// when memory is short.
-    fn park(&mut self, waiting: &Waiting, stalled: &Stalled<'_>) -> Result<&mut Parked> {
-        let of = |parked: &Parked| ptr::eq(&*parked.listener, &*waiting.listener);
+    /// Since when this is the head of a listener's queue, if it was seen before.
+    fn since(&self, cookie: u64, head: Option<Head>) -> Option<Instant<Monotonic>> {
+        self.seen
+            .binary_search_by_key(&cookie, |seen| seen.cookie)
+            .ok()
+            .map(|i| &self.seen[i])
+            .filter(|seen| seen.head == head)
+            .map(|seen| seen.since)
+    }
 
-        if !self.parked.iter().any(of) {
-            self.parked.push(
-                Parked {
-                    listener: waiting.listener.clone(),
-                    since: waiting.since,
+    /// Whether a listener has a sibling that isn't stalled. In a large group, each look
+    /// is at others.
+    fn has_better(&self, unmoved: &[Unmoved], i: usize) -> bool {
+        let listener = &*unmoved[i].listener;
+        let looks = self.looks.wrapping_mul(GOLDEN_RATIO);
+
+        listener.has_sibling_where(
+            &rcu::read_lock(),
+            |n| policy::first(looks, n),
+            |sibling| sibling.is_like(listener) && find(unmoved, sibling).is_err(),
+        )
+    }
+
+    /// Notes that a listener has been rescued from. There must be room for one more.
+    fn note(&mut self, unmoved: &Unmoved, rest: Option<Head>) {
+        let key = unmoved.listener.key();
+
+        match self
+            .parked
+            .binary_search_by_key(&key, |parked| parked.listener.key())
+        {
+            Ok(i) => {
+                let parked = &mut self.parked[i];
+
+                if !parked.is_parked {
+                    parked.park();
+                }
+                parked.rest = rest;
+            }
+            Err(i) => {
+                let mut parked = Parked {
+                    listener: unmoved.listener.clone(),
+                    since: unmoved.since,
                     is_parked: false,
-                    until: Instant::now(),
-                    wait: waiting.stall + waiting.stall,
+                    until: unmoved.since,
+                    wait: unmoved.stall + unmoved.stall,
                     times: 0,
-                    rest: None,
-                },
-                GFP_KERNEL,
-            )?;
-        }
-        let parked = self.parked.iter_mut().find(|parked| of(parked));
-        let parked = parked.ok_or(ENOENT)?;
+                    rest,
+                };
 
-        if !parked.is_parked {
-            stalled.park(true);
-            parked.is_parked = true;
-            parked.until = Instant::now() + parked.wait;
-            parked.wait = (parked.wait + parked.wait).min(LONGEST);
-            parked.times += 1;
+                parked.park();
+                let _there_is_room = self.parked.insert_within_capacity(i, parked);
+            }
         }
-        Ok(parked)
     }
 
     /// Lets listeners take part again: that have accepted something, that are the last
@@ -252,7 +352,7 @@ impl State {
         self.parked.retain(|parked| {
             let listener = &parked.listener;
 
-            if !listener.is_listening() {
+            if !listener.is_live() {
                 return false;
             }
 
@@ -265,67 +365,68 @@ impl State {
                 .any(|wanted| wanted.namespace == listener.namespace_key());
             let was_parked = parked.is_parked;
 
-            parked.rest = head;
             if was_parked && (has_accepted || is_over || is_last || !is_wanted) {
-                if let Some(stalled) = Stalled::lock(listener) {
-                    stalled.park(false);
+                if Stalled::try_lock(listener, |stalled| stalled.park(false)).is_none() {
+                    // Somebody uses it: next time.
+                    return true;
                 }
                 parked.is_parked = false;
                 parked.until = now + parked.wait;
             }
+            parked.rest = head;
             is_wanted && !has_accepted && (was_parked || !is_over)
         });
+    }
+
+    /// When to look again.
+    fn next(&self) -> Option<Msecs> {
+        self.wanted
+            .iter()
+            .map(|wanted| wanted.stall.as_millis() / 2)
+            .min()
+            .or_else(|| (!self.parked.is_empty()).then(|| AGAIN.as_millis()))
+            .map(|next| next as Msecs)
     }
 }
 
 impl Work for Scanner {
     fn run(&self) {
         let mut state = self.state.lock();
-        let waiting = state.look();
+        let unmoved = state.look();
 
-        for i in 0..waiting.len() {
-            if !waiting[i].is_stalled() || !has_better(&waiting, i) {
+        for i in 0..unmoved.len() {
+            if !state.has_better(&unmoved, i) || state.parked.reserve(1, GFP_KERNEL).is_err() {
                 continue;
             }
-            let Some(stalled) = Stalled::lock(&waiting[i].listener) else {
-                continue;
-            };
-
-            if !stalled.is_nonblocking() || stalled.head() != waiting[i].head {
-                continue;
-            }
-            if let Ok(parked) = state.park(&waiting[i], &stalled) {
-                (self.rescue)(&stalled);
-                parked.rest = stalled.head();
+            if let Some(rest) = self.rescue(&unmoved, i) {
+                state.note(&unmoved[i], rest);
             }
         }
         state.release();
 
-        let next = state.wanted.iter().map(|wanted| wanted.stall).min();
-
-        if let Some(stall) = next {
-            self.work
-                .queue(msecs_to_jiffies((stall.as_millis() / 2) as Msecs));
+        if let Some(next) = state.next() {
+            self.work.queue(msecs_to_jiffies(next));
         }
     }
 }
 
-/// Whether a listener has a sibling that isn't stalled.
-fn has_better(waiting: &[Waiting], i: usize) -> bool {
-    let rcu = rcu::read_lock();
-    let listener = &*waiting[i].listener;
-
-    listener.has_sibling_where(&rcu, |sibling| {
-        sibling.is_like(listener)
-            && !waiting
-                .iter()
-                .any(|other| ptr::eq(&*other.listener, sibling) && other.is_stalled())
-    })
+/// Where a listener is among those that are stalled, or would be.
+fn find(unmoved: &[Unmoved], listener: &Listener) -> Result<usize, usize> {
+    unmoved.binary_search_by_key(&listener.key(), |unmoved| unmoved.listener.key())
 }
 
 /// What a namespace shows of those that have been stalled.
+#[pin_data(PinnedDrop)]
 pub(crate) struct Stalls {
     namespace: usize,
+    #[pin]
+    settings: Mutex<Settings>,
+}
+
+/// The sysctls that count.
+struct Settings {
+    migrate_req: bool,
+    stall: Option<Delta>,
 }
 
 static ID: Atomic<u32> = Atomic::new(0);
@@ -337,11 +438,17 @@ unsafe impl PerNamespace for NetFile<Stalls> {
     }
 
     fn new(net: &NewNamespace) -> impl PinInit<Self, Error> {
+        let namespace = net.key();
+
         NetFile::new(
             net,
-            Stalls {
-                namespace: net.key(),
-            },
+            pin_init!(Stalls {
+                namespace,
+                settings <- new_mutex!(Settings {
+                    migrate_req: false,
+                    stall: None,
+                }),
+            }),
         )
     }
 }
@@ -352,10 +459,25 @@ impl Stalls {
         NetFile::<Self>::of(namespace)
     }
 
+    /// Says whether connections are migrated.
+    pub(crate) fn set_migrate_req(&self, migrate_req: bool) {
+        self.change(|settings| settings.migrate_req = migrate_req);
+    }
+
     /// Says for how long a queue may stand still; `None` for ever.
-    pub(crate) fn want(&self, stall: Option<Delta>) -> Result {
-        self.scanner()
-            .map_or(Ok(()), |scanner| scanner.want(self.namespace, stall))
+    pub(crate) fn set_stall(&self, stall: Option<Delta>) {
+        self.change(|settings| settings.stall = stall);
+    }
+
+    /// Where memory is short, listeners aren't looked at.
+    fn change(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings.lock();
+
+        change(&mut settings);
+        let stall = settings.stall.filter(|_| settings.migrate_req);
+        if let Some(scanner) = self.scanner() {
+            let _ = scanner.want(self.namespace, stall);
+        }
     }
 
     fn scanner(&self) -> Option<&Scanner> {
@@ -364,10 +486,10 @@ impl Stalls {
     }
 }
 
-impl Drop for Stalls {
-    fn drop(&mut self) {
-        // Nothing to allocate.
-        let _ = self.want(None);
+#[pinned_drop]
+impl PinnedDrop for Stalls {
+    fn drop(self: Pin<&mut Self>) {
+        self.set_stall(None);
     }
 }
 
@@ -409,23 +531,38 @@ impl Show for Stalls {
     }
 }
 
-/// Listeners are looked at while this exists.
+/// Namespaces can have listeners looked at while this exists.
 pub(crate) struct Registration {
     _pernet: PernetOperations<NetFile<Stalls>>,
-    _scanner: Pin<KBox<Scanner>>,
+    scanner: Arc<Scanner>,
 }
 
 impl Registration {
-    /// Looks for stalled listeners in every current and future network namespace that wants
-    /// it, and has them rescued.
+    /// Has stalled listeners rescued in every current and future network namespace that
+    /// wants it.
     pub(crate) fn new(rescue: Rescue) -> Result<Self> {
-        let scanner = KBox::pin_init(Scanner::new(rescue), GFP_KERNEL)?;
+        let scanner = Arc::pin_init(Scanner::new(rescue), GFP_KERNEL)?;
 
         SCANNER.store(ptr::from_ref(&*scanner).cast_mut(), Release);
         // Dropped before the scanner.
         Ok(Self {
             _pernet: PernetOperations::register()?,
-            _scanner: scanner,
+            scanner,
         })
+    }
+
+    /// Begins to look at listeners, once all that it takes to rescue them is there.
+    pub(crate) fn scan(&self) -> Scanning {
+        self.scanner.start();
+        Scanning(self.scanner.clone())
+    }
+}
+
+/// Listeners are looked at while this exists.
+pub(crate) struct Scanning(Arc<Scanner>);
+
+impl Drop for Scanning {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }

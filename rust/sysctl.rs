@@ -45,7 +45,7 @@ macro_rules! sysctls {
 }
 
 sysctls! {
-    MigrateReq = c"tcp_migrate_req", 0, [0..=1], without_orphans;
+    MigrateReq = c"tcp_migrate_req", 0, [0..=1], migrated;
     Match = c"tcp_migrate_req_match", Match::Prefer as u32, [0..=Match::Require as u32], ignored;
     Balance = c"tcp_migrate_req_balance", 1, [0..=1], ignored;
     Stall = c"tcp_migrate_req_stall_ms", 0, [0..=0, 100..=60_000], scanned;
@@ -55,10 +55,14 @@ sysctls! {
 
 fn ignored(_namespace: &Namespace, _value: u32) {}
 
-/// Has listeners looked at, or no longer. Where memory is short, they aren't.
+fn migrated(namespace: &Namespace, value: u32) {
+    Stalls::of(namespace).set_migrate_req(value != 0);
+    without_orphans(namespace, value);
+}
+
 fn scanned(namespace: &Namespace, value: u32) {
     let stall = (value != 0).then(|| Delta::from_millis(value.into()));
-    let _ = Stalls::of(namespace).want(stall);
+    Stalls::of(namespace).set_stall(stall);
 }
 
 /// Ends the orphaned listeners when there are to be none.

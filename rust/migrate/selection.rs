@@ -43,7 +43,10 @@ impl Wanted<'_> {
         if !status.is_listening {
             return Look::Stopped;
         }
-        if !listener.identity().suits(&self.former) || !self.connection.is_none_or(may_have) {
+        if !listener.identity().suits(&self.former)
+            || !self.connection.is_none_or(may_have)
+            || group.is_stalled(listener)
+        {
             return Look::Unfit;
         }
         Look::Fit(Candidate {

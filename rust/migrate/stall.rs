@@ -5,11 +5,14 @@
 use super::Choice;
 use crate::{
     net::{
+        cond_resched_unless_bpf,
         Destination,
+        Listener,
         Packet,
         Stalled,
         TakenQueue, //
     },
+    policy::outcome::Outcome,
     stats, //
 };
 use kernel::sync::rcu;
@@ -20,45 +23,74 @@ const MOST: u32 = 4096;
 /// How many are moved in one RCU read section.
 const FEW: u32 = 16;
 
-/// Gives what waits for a stalled listener to siblings that have room, in order. The rest
-/// stays, in front of what has come since.
+/// Gives what waits for a stalled listener to siblings that have room and aren't stalled, in
+/// order. The rest stays, in front of what has come since, and new connections keep away from
+/// the listener. False if its connections aren't to be moved.
 ///
 /// Process context, with the socket locked.
-pub(crate) fn rescue(former: &Stalled<'_>) {
+pub(crate) fn rescue(former: &Stalled<'_>, is_stalled: &dyn Fn(&Listener) -> bool) -> bool {
+    if choice(former, is_stalled, &rcu::read_lock()).is_none() {
+        return false;
+    }
+    former.park(true);
+
     let mut packet = Packet::empty();
     let mut queue = TakenQueue::take_live(former);
 
     for _ in 0..MOST / FEW {
-        if !move_few(former, &mut queue, &mut packet) {
+        if !move_few(former, is_stalled, &mut queue, &mut packet) {
             break;
         }
+        cond_resched_unless_bpf();
     }
     for (outcome, n) in queue.tally().outcomes() {
         stats::count(former.namespace(), queue.path(), outcome, n);
     }
+    true
+}
+
+/// The choice for the connections of a stalled listener, if they are to be moved. A program
+/// that isn't one for migrations has chosen that listener, and would do so again.
+fn choice<'a>(
+    former: &'a Stalled<'_>,
+    is_stalled: &'a dyn Fn(&Listener) -> bool,
+    rcu: &'a rcu::Guard,
+) -> Option<Choice<'a>> {
+    let choice = Choice::new(former, rcu)?.ok()?;
+
+    (choice.program.is_some() || !choice.group.has_program())
+        .then(|| choice.of_stalled(former, is_stalled))
 }
 
 /// Whether there's more to move.
-fn move_few<'q>(former: &Stalled<'q>, queue: &mut TakenQueue<'q>, packet: &mut Packet<'_>) -> bool {
+fn move_few<'q>(
+    former: &Stalled<'q>,
+    is_stalled: &dyn Fn(&Listener) -> bool,
+    queue: &mut TakenQueue<'q>,
+    packet: &mut Packet<'_>,
+) -> bool {
     let rcu = rcu::read_lock();
-    let Some(Ok(choice)) = Choice::new(former.listener(), &rcu) else {
+    let Some(choice) = choice(former, is_stalled, &rcu) else {
         return false;
     };
-    let choice = choice.of_stalled(former);
 
-    // A program of another type chooses for each SYN, and would do so again.
-    if choice.program.is_none() && choice.group.has_program() {
-        return false;
-    }
     for _ in 0..FEW {
         let Some(req) = queue.pop() else {
             return false;
         };
-        let Ok(selected) = choice.choose(req.connection(), packet) else {
-            queue.unpop(req);
-            return false;
+        let selected = match choice.choose(req.connection(), packet) {
+            Ok(selected) => selected,
+            Err(why) => {
+                queue.keep(req, why);
+                continue;
+            }
         };
 
+        // A program has named it.
+        if is_stalled(&selected.listener) {
+            queue.keep(req, Outcome::NoListener);
+            continue;
+        }
         if selected.listener.accept_queue().level().is_full() {
             queue.unpop(req);
             return false;

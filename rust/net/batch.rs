@@ -262,10 +262,12 @@ impl<'q> TakenQueue<'q> {
         self.left.push_front(req);
     }
 
-    /// Leaves a request to its former listener.
+    /// Leaves a request to its former listener. Of one that is alive, that's no failure.
     pub(crate) fn keep(&mut self, req: OwnedRequest<'q>, why: Outcome) {
-        trace::failure(self.path, self.former, None, [(req.connection(), why)]);
-        self.tally.add(why, 1);
+        if !self.is_charged {
+            trace::failure(self.path, self.former, None, [(req.connection(), why)]);
+            self.tally.add(why, 1);
+        }
         self.kept.push(req);
     }
 

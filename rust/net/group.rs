@@ -43,6 +43,8 @@ pub(crate) struct Group<'a> {
     is_successors: bool,
     /// Whether `former` is in `listen_stop()`.
     is_stopping: bool,
+    /// Which listeners get no connections, where `former` is alive.
+    is_stalled: Option<&'a dyn Fn(&Listener) -> bool>,
     rcu: &'a rcu::Guard,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Group<'a> {
             former,
             is_successors: false,
             is_stopping: false,
+            is_stalled: None,
             rcu,
         }
     }
@@ -86,6 +89,7 @@ impl<'a> Group<'a> {
             former,
             is_successors: true,
             is_stopping: false,
+            is_stalled: None,
             rcu,
         })
     }
@@ -117,18 +121,32 @@ impl<'a> Group<'a> {
                 former: listener,
                 is_successors: true,
                 is_stopping: false,
+                is_stalled: None,
                 rcu,
             }),
             _ => Self::of_successor(listener, rcu),
         }
     }
 
-    /// The same group, of a listener that is alive.
-    pub(crate) fn of_stalled(self, _former: &Stalled<'_>) -> Self {
+    /// The same group, of a listener that is alive. It and others that are stalled get
+    /// none of its connections.
+    pub(crate) fn of_stalled(
+        self,
+        _former: &Stalled<'_>,
+        is_stalled: &'a dyn Fn(&Listener) -> bool,
+    ) -> Self {
         Self {
             is_stopping: true,
+            is_stalled: Some(is_stalled),
             ..self
         }
+    }
+
+    /// Whether a listener of the group gets no connections.
+    #[inline]
+    pub(crate) fn is_stalled(&self, listener: &Listener) -> bool {
+        self.is_stalled
+            .is_some_and(|is_stalled| is_stalled(listener))
     }
 
     /// The same group, of a listener that is in `listen_stop()`.
@@ -154,6 +172,7 @@ impl<'a> Group<'a> {
 
         Some(Self {
             is_stopping: self.is_stopping,
+            is_stalled: self.is_stalled,
             ..group
         })
     }

@@ -93,8 +93,8 @@ impl Status {
 /// # Invariants
 ///
 /// Always the `struct sock` of a TCP socket with an accept queue, whose memory
-/// is valid as long as a reference to this type exists. Hooks are registered all that
-/// time.
+/// is valid as long as a reference to this type exists. Hooks or sysctls are registered all
+/// that time.
 #[repr(transparent)]
 pub(crate) struct Listener(Opaque<bindings::sock>);
 
@@ -171,18 +171,19 @@ impl Listener {
     /// Whether there's a listener in its group, other than this one, that isn't about to
     /// stop. What is new goes to that.
     pub(crate) fn has_sibling(&self, rcu: &rcu::Guard) -> bool {
-        self.has_sibling_where(rcu, |_| true)
+        self.has_sibling_where(rcu, |_| 0, |_| true)
     }
 
-    /// The same for one that is what is asked for.
+    /// The same for one that is what is asked for, from the `first(n)`th of `n` on.
     pub(crate) fn has_sibling_where(
         &self,
         rcu: &rcu::Guard,
+        first: impl FnOnce(u16) -> u16,
         is: impl Fn(&Listener) -> bool,
     ) -> bool {
         self.group(rcu).is_some_and(|group| {
             group
-                .round(|_| 0)
+                .round(first)
                 .take(SIBLINGS)
                 .any(|sibling| !ptr::eq(sibling, self) && sibling.status().stays() && is(sibling))
         })
@@ -291,7 +292,7 @@ impl Listener {
     pub(crate) fn namespace(&self) -> &Namespace {
         // SAFETY: A socket has a reference on its namespace until it is destroyed. Some
         // of the kernel's own have none, but those are in no group, and this isn't called
-        // for them. Hooks are registered, by the type invariant.
+        // for them. Hooks or sysctls are registered, by the type invariant.
         unsafe { Namespace::from_raw(bindings::sock_net(self.as_raw())) }
     }
 

@@ -29,29 +29,68 @@ pub(crate) struct Head {
 /// # Invariants
 ///
 /// The listener was hashed and in `TCP_LISTEN` when its socket was locked, and it's locked as
-/// long as this exists. Process context.
+/// long as this exists. `'a` is of this alone. Process context.
 pub(crate) struct Stalled<'a> {
     listener: &'a Listener,
     _brand: Brand<'a>,
 }
 
-impl<'a> Stalled<'a> {
-    /// Locks a listener that is alive. May sleep.
-    pub(crate) fn lock(listener: &'a Listener) -> Option<Self> {
+/// The lock of a listener's socket.
+///
+/// # Invariants
+///
+/// Held as long as this exists.
+struct Locked<'a>(&'a Listener);
+
+impl Stalled<'_> {
+    /// Does something with a listener that is alive, with its socket locked, unless
+    /// somebody else has locked that. Process context.
+    ///
+    /// Nobody but its process decides for how long that locks it, so others don't wait.
+    pub(crate) fn try_lock<R>(
+        listener: &Listener,
+        f: impl for<'a> FnOnce(&Stalled<'a>) -> R,
+    ) -> Option<R> {
+        // SAFETY: Valid by the type invariant.
+        let locked = unsafe { bindings::listener_trylock(listener.as_raw()) };
+
+        // INVARIANT: Locked just now.
+        locked.then_some(Locked(listener))?.with(f)
+    }
+
+    /// The same, but waits for the lock.
+    pub(crate) fn lock<R>(
+        listener: &Listener,
+        f: impl for<'a> FnOnce(&Stalled<'a>) -> R,
+    ) -> Option<R> {
         // SAFETY: Valid by the type invariant.
         unsafe { bindings::child_lock(listener.as_raw()) };
         // INVARIANT: Locked just now.
-        let stalled = Self {
-            listener,
+        Locked(listener).with(f)
+    }
+}
+
+impl Locked<'_> {
+    fn with<R>(self, f: impl for<'a> FnOnce(&Stalled<'a>) -> R) -> Option<R> {
+        // INVARIANT: Locked by `self`, and alive where it's used. `f` can't tell the
+        // lifetime from that of any other.
+        let stalled = Stalled {
+            listener: self.0,
             _brand: PhantomData,
         };
 
-        // SAFETY: Valid by the type invariant.
-        let is_hashed = unsafe { bindings::sk_is_hashed(listener.as_raw()) };
-
-        (listener.is_listening() && is_hashed).then_some(stalled)
+        self.0.is_live().then(|| f(&stalled))
     }
+}
 
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // SAFETY: Locked, by the type invariant.
+        unsafe { bindings::child_release(self.0.as_raw()) }
+    }
+}
+
+impl<'a> Stalled<'a> {
     /// The listener.
     pub(crate) fn listener(&self) -> &'a Listener {
         self.listener
@@ -64,11 +103,11 @@ impl<'a> Stalled<'a> {
         unsafe { bindings::listener_is_nonblocking(self.as_raw()) }
     }
 
-    /// Has new connections keep away from it, or no longer so. Whether that has changed:
-    /// the last one of a group can't be parked.
-    pub(crate) fn park(&self, park: bool) -> bool {
+    /// Has new connections keep away from it, or no longer so. The last one of a group
+    /// has them nevertheless.
+    pub(crate) fn park(&self, park: bool) {
         // SAFETY: A listener, which is locked, by the type invariant.
-        unsafe { bindings::reuseport_park_sock(self.as_raw(), park) }
+        unsafe { bindings::reuseport_park_sock(self.as_raw(), park) };
     }
 }
 
@@ -80,17 +119,16 @@ impl Deref for Stalled<'_> {
     }
 }
 
-impl Drop for Stalled<'_> {
-    fn drop(&mut self) {
-        // SAFETY: Locked, by the type invariant.
-        unsafe { bindings::child_release(self.as_raw()) }
-    }
-}
-
 impl Listener {
     /// Whether anything waits in its accept queue. A hint, for one load.
     pub(super) fn has_waiting(&self) -> bool {
         self.accept_queue().len() > 0
+    }
+
+    /// Whether lookups find it, and it goes on listening: an orphan isn't found.
+    pub(crate) fn is_live(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        self.is_listening() && unsafe { bindings::sk_is_hashed(self.as_raw()) }
     }
 
     /// What is to be accepted next.
@@ -105,6 +143,11 @@ impl Listener {
     pub(crate) fn cookie(&self) -> u64 {
         // SAFETY: Valid by the type invariant.
         unsafe { bindings::sk_cookie(self.as_raw()) }
+    }
+
+    /// What tells it from others as long as somebody has a reference on it.
+    pub(crate) fn key(&self) -> usize {
+        self.as_raw() as usize
     }
 
     /// What tells its namespace from others as long as it has a reference on that.
