@@ -240,7 +240,7 @@ impl<'a> Choice<'a> {
         rcu: &'a rcu::Guard,
     ) -> Option<Result<Self, Outcome>> {
         if !may_be_succeeded(former) {
-            return group.map(Self::of_group);
+            return group.map(Group::or_parked).map(Self::of_group);
         }
         Some(
             Group::of_successor(former, rcu)

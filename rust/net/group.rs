@@ -142,6 +142,20 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// What has the connections of a listener that was the last one in the listening
+    /// section: another one of the same group that is parked, if there's one.
+    #[cold]
+    pub(crate) fn or_parked(self) -> Self {
+        Self::of_successor(self.former, self.rcu)
+            .filter(|parked| match parked.members {
+                Members::One(listener) => listener
+                    .group(self.rcu)
+                    .is_some_and(|group| ptr::eq(group.as_raw(), self.as_raw())),
+                Members::Reuseport(_) => false,
+            })
+            .unwrap_or(self)
+    }
+
     /// Whether a listener of the group gets no connections.
     #[inline]
     pub(crate) fn is_stalled(&self, listener: &Listener) -> bool {
