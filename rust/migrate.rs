@@ -53,7 +53,11 @@ use crate::{
         },
         Preferences, //
     },
-    stalls, stats,
+    stalls::{
+        self,
+        Stalls, //
+    },
+    stats,
     sysctl::{
         self,
         Sysctls, //
@@ -103,6 +107,9 @@ impl Operations for Migration {
         queue::listen_stop(&former);
         if former.is_dead() {
             Orphans::of(former.listener().namespace()).listen_stop();
+        }
+        if former.holds_namespace() {
+            Stalls::of(former.listener().namespace()).listen_stop();
         }
     }
 

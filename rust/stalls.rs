@@ -40,6 +40,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            Relaxed,
             Release, //
         },
         rcu,
@@ -139,6 +140,8 @@ struct State {
 #[pin_data]
 pub(crate) struct Scanner {
     rescue: Rescue,
+    /// Whether there are any.
+    has_parked: Atomic<bool>,
     // Dropped before the state.
     #[pin]
     work: DelayedWork<Self>,
@@ -153,6 +156,7 @@ impl Scanner {
     fn new(rescue: Rescue) -> impl PinInit<Self> {
         pin_init!(&this in Self {
             rescue,
+            has_parked: Atomic::new(false),
             // SAFETY: It's a part of this.
             work <- unsafe { DelayedWork::new(this.as_ptr()) },
             state <- new_mutex!(State {
@@ -403,6 +407,7 @@ impl Work for Scanner {
             }
         }
         state.release();
+        self.has_parked.store(!state.parked.is_empty(), Relaxed);
 
         if let Some(next) = state.next() {
             self.work.queue(msecs_to_jiffies(next));
@@ -477,6 +482,16 @@ impl Stalls {
         let stall = settings.stall.filter(|_| settings.migrate_req);
         if let Some(scanner) = self.scanner() {
             let _ = scanner.want(self.namespace, stall);
+        }
+    }
+
+    /// Lets go of a listener that has stopped: as long as there's one, so is its namespace.
+    /// Any context.
+    pub(crate) fn listen_stop(&self) {
+        if let Some(scanner) = self.scanner() {
+            if scanner.has_parked.load(Relaxed) {
+                scanner.work.queue(0);
+            }
         }
     }
 
