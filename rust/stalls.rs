@@ -56,7 +56,8 @@ use kernel::{
     }, //
 };
 
-/// A listener is parked for no longer than this before it's tried again.
+/// A listener is parked for no longer than this before it's tried again, and remembered for
+/// that long after it has been.
 const LONGEST: Delta = Delta::from_secs(60);
 
 /// Makes numbers that follow each other differ as much as hashes do.
@@ -113,6 +114,12 @@ struct Parked {
 }
 
 impl Parked {
+    /// Whether it's parked, or being tried. It gets nothing that has waited elsewhere then:
+    /// that it accepts has yet to be seen.
+    fn is_suspect(&self, now: Instant<Monotonic>) -> bool {
+        self.is_parked || !(self.until - now).is_negative()
+    }
+
     /// Notes that it's parked from now on.
     fn park(&mut self) {
         self.is_parked = true;
@@ -212,9 +219,9 @@ impl Scanner {
 
     /// Rescues what waits for a listener, unless it has moved by now. What is first of the
     /// rest then, if it was rescued.
-    fn rescue(&self, unmoved: &[Unmoved], i: usize) -> Option<Option<Head>> {
+    fn rescue(&self, state: &State, unmoved: &[Unmoved], i: usize) -> Option<Option<Head>> {
         let Unmoved { listener, head, .. } = &unmoved[i];
-        let is_stalled = |other: &Listener| find(unmoved, other).is_ok();
+        let is_stalled = |other: &Listener| state.is_stalled(unmoved, other);
 
         Stalled::try_lock(listener, |stalled| {
             (stalled.is_nonblocking()
@@ -311,18 +318,30 @@ impl State {
         listener.has_sibling_where(
             &rcu::read_lock(),
             |n| policy::first(looks, n),
-            |sibling| sibling.is_like(listener) && find(unmoved, sibling).is_err(),
+            |sibling| sibling.is_like(listener) && !self.is_stalled(unmoved, sibling),
         )
+    }
+
+    /// Whether a listener is stalled, or was, and may still be.
+    fn is_stalled(&self, unmoved: &[Unmoved], listener: &Listener) -> bool {
+        let key = listener.key();
+
+        self.find_parked(key)
+            .is_ok_and(|i| self.parked[i].is_suspect(Instant::now()))
+            || unmoved
+                .binary_search_by_key(&key, |unmoved| unmoved.listener.key())
+                .is_ok()
+    }
+
+    /// Where a listener is in `parked`, or would be.
+    fn find_parked(&self, key: usize) -> Result<usize, usize> {
+        self.parked
+            .binary_search_by_key(&key, |parked| parked.listener.key())
     }
 
     /// Notes that a listener has been rescued from. There must be room for one more.
     fn note(&mut self, unmoved: &Unmoved, rest: Option<Head>) {
-        let key = unmoved.listener.key();
-
-        match self
-            .parked
-            .binary_search_by_key(&key, |parked| parked.listener.key())
-        {
+        match self.find_parked(unmoved.listener.key()) {
             Ok(i) => {
                 let parked = &mut self.parked[i];
 
@@ -349,7 +368,8 @@ impl State {
     }
 
     /// Lets listeners take part again: that have accepted something, that are the last
-    /// ones, or that are to be tried. Forgets about those that didn't stall again.
+    /// ones, or that are to be tried. Forgets about those that didn't stall again for long: two
+    /// that hang would otherwise give each other the same connections all the time.
     fn release(&mut self) {
         let (wanted, now) = (&self.wanted, Instant::now());
 
@@ -363,6 +383,7 @@ impl State {
             let head = listener.head();
             let has_accepted = parked.rest.is_some() && parked.rest != head;
             let is_over = (parked.until - now).is_negative();
+            let is_old = now - parked.until > LONGEST;
             let is_last = !listener.has_sibling(&rcu::read_lock());
             let is_wanted = wanted
                 .iter()
@@ -378,7 +399,7 @@ impl State {
                 parked.until = now + parked.wait;
             }
             parked.rest = head;
-            is_wanted && !has_accepted && (was_parked || !is_over)
+            is_wanted && !has_accepted && (was_parked || !is_old)
         });
     }
 
@@ -402,7 +423,7 @@ impl Work for Scanner {
             if !state.has_better(&unmoved, i) || state.parked.reserve(1, GFP_KERNEL).is_err() {
                 continue;
             }
-            if let Some(rest) = self.rescue(&unmoved, i) {
+            if let Some(rest) = self.rescue(&state, &unmoved, i) {
                 state.note(&unmoved[i], rest);
             }
         }
@@ -413,11 +434,6 @@ impl Work for Scanner {
             self.work.queue(msecs_to_jiffies(next));
         }
     }
-}
-
-/// Where a listener is among those that are stalled, or would be.
-fn find(unmoved: &[Unmoved], listener: &Listener) -> Result<usize, usize> {
-    unmoved.binary_search_by_key(&listener.key(), |unmoved| unmoved.listener.key())
 }
 
 /// What a namespace shows of those that have been stalled.
@@ -526,10 +542,11 @@ impl Show for Stalls {
         let Some(scanner) = self.scanner() else {
             return;
         };
+        let now = Instant::now();
         for parked in &scanner.state.lock().parked {
             let listener = &parked.listener;
 
-            if listener.namespace_key() != self.namespace {
+            if listener.namespace_key() != self.namespace || !parked.is_suspect(now) {
                 continue;
             }
             seq_print!(
