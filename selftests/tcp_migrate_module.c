@@ -17,6 +17,7 @@
 #include "lib/netns.h"
 #include "lib/outcomes.h"
 #include "lib/segments.h"
+#include "lib/stalls.h"
 #include "lib/workers.h"
 
 #define CLIENTS	8
@@ -191,6 +192,23 @@ TEST_F(tcp_migrate_module, leaves_what_was_migrated)
 	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
 	EXPECT_EQ(PEERS, peers_complete(scene->peers, PEERS, scene->to));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+/* A listener that new connections keep away from has them again. */
+TEST_F(tcp_migrate_module, leaves_no_listener_parked)
+{
+	struct scene *scene = &self->scene;
+	int clients[DEPTH];
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, listener_unblock(scene->from));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "100"));
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(listener_idle(scene->from));
+	ASSERT_EQ(0, module_unload());
+
+	EXPECT_EQ(DEPTH, clients_connect(clients, DEPTH, TUN_IPV4));
+	EXPECT_FALSE(listener_idle(scene->from));
 }
 
 /* The module goes together with its events, and is traced when it's back. */

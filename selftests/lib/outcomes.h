@@ -11,8 +11,8 @@
 
 /*
  * The counter of the caller's namespace for a path ("close", "ack", "timer", "grace",
- * "unread") and an outcome, -1 if there's none; and the sum of those that are successes,
- * or aren't.
+ * "unread", "stall") and an outcome, -1 if there's none; and the sum of those that are
+ * successes, or aren't.
  */
 long outcome_read(const char *path, const char *outcome);
 long outcomes_sum(bool success);

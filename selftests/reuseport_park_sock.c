@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reuseport_park_sock(): new connections keep away from a listener that is stalled.
+ *
+ *  1. Clients connect to a listener, of which another one joins the group.
+ *  2. Nobody accepts from the first one. What waits there goes to the other one, as
+ *     far as that has room, and the first one is parked.
+ *  3. It's not parked any more when it has accepted something, or it's the last one, or it's
+ *     to be tried again.
+ */
+#include <sched.h>
+
+#include "lib/harness.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/outcomes.h"
+#include "lib/patience.h"
+#include "lib/process.h"
+#include "lib/segments.h"
+#include "lib/stalls.h"
+
+#define CLIENTS		10
+
+/* With so many, each of two listeners gets some of them by chance. */
+#define MANY		64
+
+/* An accept queue takes one more than the backlog says. */
+#define BACKLOG		2
+#define ROOM		(BACKLOG + 1)
+
+/* A group has room for so many at first. */
+#define GROWN		130
+
+#define STALL_MS	"100"
+
+FIXTURE(reuseport_park_sock) {
+	int clients[CLIENTS];
+	struct tun tun;
+	int from, to;
+};
+
+FIXTURE_VARIANT(reuseport_park_sock) {
+	const char *address;
+};
+
+ADDRESS_VARIANTS(reuseport_park_sock, TUN_IPV4, TUN_IPV6);
+
+FIXTURE_SETUP(reuseport_park_sock)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open_unblocked(variant->address);
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->address));
+}
+
+FIXTURE_TEARDOWN(reuseport_park_sock)
+{
+}
+
+/* Has another listener come, and waits until that has what it has room for. */
+static void park(struct __test_metadata *_metadata,
+		 FIXTURE_DATA(reuseport_park_sock) *self,
+		 const FIXTURE_VARIANT(reuseport_park_sock) *variant, int backlog)
+{
+	int moved = backlog < CLIENTS ? backlog + 1 : CLIENTS;
+
+	self->to = listener_open_backlog(variant->address, backlog);
+	ASSERT_LE(0, self->to);
+	ASSERT_EQ(0, listener_unblock(self->to));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, STALL_MS));
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", moved));
+	EXPECT_EQ(CLIENTS - moved, listener_queued(self->from));
+	EXPECT_EQ(moved, listener_queued(self->to));
+}
+
+/* How many of many new connections a listener gets. */
+static int given(struct __test_metadata *_metadata, int listener,
+		 const char *address)
+{
+	int before = listener_queued(listener);
+	int clients[MANY];
+
+	ASSERT_EQ(MANY, clients_connect(clients, MANY, address));
+	return listener_queued(listener) - before;
+}
+
+static bool is_forgotten(int listener)
+{
+	return !stall_read(listener).times;
+}
+
+/* Nobody serves it either; so each time it's parked for longer. */
+TEST_F(reuseport_park_sock, keeps_connections_away)
+{
+	struct stall before, after;
+	int got;
+
+	park(_metadata, self, variant, 4096);
+	do {
+		ASSERT_TRUE(wait_until(stall_read(self->from).parked));
+		before = stall_read(self->from);
+		got = given(_metadata, self->from, variant->address);
+		after = stall_read(self->from);
+	} while (!before.parked || !after.parked || before.times != after.times);
+
+	EXPECT_EQ(0, got);
+}
+
+TEST_F(reuseport_park_sock, is_tried_again)
+{
+	int client, i;
+
+	park(_metadata, self, variant, 4096);
+	ASSERT_EQ(CLIENTS, listener_serve_all(self->to));
+	ASSERT_TRUE(wait_until(!stall_read(self->from).parked));
+	/* It was stopped by a debugger, say, and serves from now on. */
+	for (i = 0; listener_idle(self->from); i++) {
+		ASSERT_GT(MANY, i);
+		client = client_connect(variant->address, 0);
+		ASSERT_LE(0, client);
+		listener_serve_all(self->to);
+	}
+
+	ASSERT_LT(0, listener_serve_all(self->from));
+	EXPECT_TRUE(wait_until(is_forgotten(self->from)));
+}
+
+/* What has waited for another one doesn't come back to it. */
+TEST_F(reuseport_park_sock, gets_nothing_that_has_waited)
+{
+	struct stall before, after;
+	int queued;
+
+	park(_metadata, self, variant, 4096);
+	do {
+		ASSERT_TRUE(wait_until((before = stall_read(self->from)).times &&
+				       !before.parked));
+		ASSERT_TRUE(stalls_looked_for(-1));
+		queued = listener_queued(self->from);
+		after = stall_read(self->from);
+		/* Or else it has been tried for long enough, which is longer next time. */
+	} while (after.parked || after.times != before.times);
+
+	EXPECT_EQ(0, queued);
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+}
+
+TEST_F(reuseport_park_sock, accepts_again)
+{
+	park(_metadata, self, variant, BACKLOG);
+	EXPECT_EQ(ROOM, listener_serve(self->from));
+	ASSERT_TRUE(wait_until(is_forgotten(self->from)));
+	EXPECT_EQ(CLIENTS - ROOM - 1, listener_serve_all(self->from));
+
+	ASSERT_EQ(0, listener_restart(self->to));
+	EXPECT_LT(0, given(_metadata, self->from, variant->address));
+}
+
+TEST_F(reuseport_park_sock, rest_stays_in_front)
+{
+	struct peer peer;
+	int i;
+
+	/* A SYN+ACK whose final ACK comes when the listener is parked. */
+	ASSERT_TRUE(peer_begin(&peer, &self->tun, variant->address, FIRST_PORT));
+	park(_metadata, self, variant, BACKLOG);
+	ASSERT_EQ(0, peer_ack(&peer));
+	ASSERT_EQ(CLIENTS - ROOM + 1, listener_queued(self->from));
+	ASSERT_EQ(0, peer_number(&peer));
+
+	/* The other one makes room, and gets what is first. */
+	for (i = 0; i < ROOM; i++)
+		EXPECT_EQ(i, listener_serve(self->to));
+
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", 2 * ROOM));
+	for (; i < 2 * ROOM; i++)
+		EXPECT_EQ(i, listener_serve(self->to));
+
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", 3 * ROOM));
+	for (i = 3 * ROOM; i < CLIENTS; i++)
+		EXPECT_EQ(i, listener_serve(self->from));
+
+	EXPECT_EQ(FIRST_PORT, listener_serve(self->from));
+	EXPECT_TRUE(peer_served(&peer));
+	for (i = 2 * ROOM; i < 3 * ROOM; i++)
+		EXPECT_EQ(i, listener_serve(self->to));
+
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(0, listener_queued(self->from));
+	EXPECT_EQ(0, listener_queued(self->to));
+	EXPECT_EQ(0, outcome_read("stall", "over_backlog"));
+}
+
+TEST_F(reuseport_park_sock, stall_ms_is_0)
+{
+	park(_metadata, self, variant, 4096);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "0"));
+	ASSERT_TRUE(wait_until(is_forgotten(self->from)));
+	EXPECT_LT(0, given(_metadata, self->from, variant->address));
+}
+
+TEST_F(reuseport_park_sock, migrate_req_is_0)
+{
+	park(_metadata, self, variant, 4096);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "0"));
+	ASSERT_TRUE(wait_until(is_forgotten(self->from)));
+	EXPECT_LT(0, given(_metadata, self->from, variant->address));
+}
+
+TEST_F(reuseport_park_sock, parked_closes)
+{
+	park(_metadata, self, variant, BACKLOG);
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+/* The others stop, and leave the one that is parked. */
+TEST_F(reuseport_park_sock, others_close)
+{
+	struct peer peer;
+	int to;
+
+	park(_metadata, self, variant, 4096);
+	ASSERT_TRUE(peer_begin(&peer, &self->tun, variant->address, FIRST_PORT));
+	ASSERT_EQ(0, close(self->to));
+	EXPECT_EQ(CLIENTS, outcome_read("close", "migrated"));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+
+	ASSERT_EQ(0, peer_ack(&peer));
+	ASSERT_EQ(0, peer_number(&peer));
+	EXPECT_EQ(FIRST_PORT, listener_serve(self->from));
+	EXPECT_TRUE(peer_served(&peer));
+
+	/* It's one like any other now. */
+	ASSERT_TRUE(wait_until(!stall_read(self->from).parked));
+	to = listener_open(variant->address);
+	ASSERT_LE(0, to);
+	EXPECT_LT(0, given(_metadata, self->from, variant->address));
+}
+
+TEST_F(reuseport_park_sock, parked_stops_and_listens_again)
+{
+	park(_metadata, self, variant, BACKLOG);
+	ASSERT_EQ(0, shutdown(self->from, SHUT_RDWR));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->to, CLIENTS));
+	ASSERT_EQ(0, listener_restart(self->from));
+	ASSERT_EQ(0, listener_restart(self->to));
+	EXPECT_LT(0, given(_metadata, self->from, variant->address));
+}
+
+TEST_F(reuseport_park_sock, group_grows)
+{
+	int others[GROWN], i;
+
+	park(_metadata, self, variant, BACKLOG);
+	for (i = 0; i < GROWN; i++) {
+		others[i] = listener_open_unblocked(variant->address);
+		ASSERT_LE(0, others[i]);
+	}
+
+	/* What had no room has now. */
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(0, listener_queued(self->from));
+	for (i = 0; i < GROWN; i++)
+		ASSERT_EQ(0, close(others[i]));
+
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(CLIENTS, listener_serve_all(self->to));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_module();
+	return test_harness_run(argc, argv);
+}

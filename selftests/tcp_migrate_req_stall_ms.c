@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * net.ipv4.tcp_migrate_req_stall_ms: what waits for a listener that nobody accepts from goes
+ * to its siblings.
+ *
+ *  1. Clients connect to a listener.
+ *  2. Others join its group.
+ *  3. Nobody accepts from the first one for as long as the sysctl says, or somebody does.
+ *  4. Each connection is where it should be, and is served once.
+ */
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sys/prctl.h>
+
+#include "lib/harness.h"
+#include "lib/filters.h"
+#include "lib/listeners.h"
+#include "lib/netns.h"
+#include "lib/outcomes.h"
+#include "lib/patience.h"
+#include "lib/process.h"
+#include "lib/segments.h"
+#include "lib/stalls.h"
+
+#define CLIENTS		40
+
+/* With so many, each of two listeners gets some of them by chance. */
+#define MANY		64
+
+#define STALL_MS	"100"
+
+/* For what has to be done within that time, again and again. */
+#define LONG_STALL_MS	1500
+
+FIXTURE(tcp_migrate_req_stall_ms) {
+	int clients[MANY];
+	int from;
+};
+
+FIXTURE_VARIANT(tcp_migrate_req_stall_ms) {
+	const char *address;
+};
+
+ADDRESS_VARIANTS(tcp_migrate_req_stall_ms, "127.0.0.1", "::1");
+
+FIXTURE_SETUP(tcp_migrate_req_stall_ms)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	self->from = listener_open_unblocked(variant->address);
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   variant->address));
+	ASSERT_EQ(CLIENTS, listener_queued(self->from));
+}
+
+FIXTURE_TEARDOWN(tcp_migrate_req_stall_ms)
+{
+}
+
+static int open_other(struct __test_metadata *_metadata, const char *address)
+{
+	int to = listener_open_unblocked(address);
+
+	ASSERT_LE(0, to);
+	return to;
+}
+
+static void start(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, STALL_MS));
+}
+
+/* The clients are still in the first listener's queue. The witness isn't. */
+static void expect_untouched(struct __test_metadata *_metadata, int from)
+{
+	ASSERT_TRUE(stalls_looked_for(-1));
+	EXPECT_EQ(0, stall_read(from).times);
+	EXPECT_EQ(1, outcome_read("stall", "migrated"));
+	EXPECT_EQ(0, outcomes_sum(false));
+	EXPECT_EQ(CLIENTS, listener_queued(from));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(from, CLIENTS));
+}
+
+TEST_F(tcp_migrate_req_stall_ms, in_order)
+{
+	int to = open_other(_metadata, variant->address);
+
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(0, listener_queued(self->from));
+	ASSERT_EQ(CLIENTS, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_TRUE(outcomes_agree());
+	expect_counters(_metadata, CLIENTS, 0);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, shared_by_siblings)
+{
+	int to[] = { open_other(_metadata, variant->address),
+		     open_other(_metadata, variant->address) };
+
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_queued(to[0]) + listener_queued(to[1]));
+	EXPECT_EQ(CLIENTS, listener_serve_all(to[0]) + listener_serve_all(to[1]));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+/* Serves one now and then. False if it took longer than it may once. */
+static bool serve_slowly(struct __test_metadata *_metadata, int from, int *served,
+			 long until)
+{
+	while (now_ms() < until) {
+		long before = now_ms();
+
+		usleep(100000);
+		ASSERT_EQ(*served, listener_serve(from));
+		(*served)++;
+		if (now_ms() - before > LONG_STALL_MS / 2)
+			return false;
+	}
+
+	return true;
+}
+
+TEST_F(tcp_migrate_req_stall_ms, slow_but_moving)
+{
+	char stall[16];
+	int served = 0;
+	bool in_time;
+
+	open_other(_metadata, variant->address);
+	snprintf(stall, sizeof(stall), "%d", LONG_STALL_MS);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, stall));
+	in_time = serve_slowly(_metadata, self->from, &served,
+			       now_ms() + 2 * LONG_STALL_MS);
+	if (!in_time)
+		SKIP(return, "the machine is too slow");
+
+	EXPECT_EQ(0, stall_read(self->from).times);
+	EXPECT_EQ(0, outcome_read("stall", "migrated"));
+	EXPECT_EQ(CLIENTS - served, listener_queued(self->from));
+}
+
+/* The memory of a request is that of the one before. */
+TEST_F(tcp_migrate_req_stall_ms, one_at_a_time)
+{
+	long until = now_ms() + 2 * LONG_STALL_MS;
+	bool in_time = true;
+	char stall[16];
+
+	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
+	snprintf(stall, sizeof(stall), "%d", LONG_STALL_MS);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, stall));
+	while (in_time && now_ms() < until) {
+		long before = now_ms();
+		int client, to;
+
+		/* As long as it's alone, it has the connection. */
+		client = client_connect(variant->address, 0);
+		ASSERT_LE(0, client);
+		to = open_other(_metadata, variant->address);
+		usleep(100000);
+		ASSERT_EQ(0, listener_serve(self->from));
+		close(client);
+		close(to);
+		in_time = now_ms() - before <= LONG_STALL_MS / 2;
+	}
+
+	if (!in_time)
+		SKIP(return, "the machine is too slow");
+
+	EXPECT_EQ(0, stall_read(self->from).times);
+	EXPECT_EQ(0, outcome_read("stall", "migrated"));
+}
+
+TEST_F(tcp_migrate_req_stall_ms, all_stopped)
+{
+	int clients[MANY], to, first, i;
+
+	to = open_other(_metadata, variant->address);
+	ASSERT_EQ(MANY, clients_connect(clients, MANY, variant->address));
+	first = listener_queued(to);
+	ASSERT_LT(0, first);
+	start(_metadata);
+	ASSERT_TRUE(stalls_looked_for(-1));
+	EXPECT_EQ(1, outcome_read("stall", "migrated"));
+	EXPECT_EQ(first, listener_queued(to));
+	EXPECT_EQ(CLIENTS + MANY - first, listener_queued(self->from));
+
+	/* One is back, and serves whatever it gets. */
+	for (i = 0; i < CLIENTS + MANY; i++)
+		ASSERT_LE(0, listener_serve(to));
+
+	EXPECT_EQ(0, listener_queued(self->from));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(MANY, clients_served(clients, MANY));
+}
+
+/* What one of them leaves doesn't go to the other. */
+TEST_F(tcp_migrate_req_stall_ms, two_of_three)
+{
+	int clients[MANY], stalled, to;
+
+	stalled = open_other(_metadata, variant->address);
+	ASSERT_EQ(MANY, clients_connect(clients, MANY, variant->address));
+	ASSERT_LT(0, listener_queued(stalled));
+	to = open_other(_metadata, variant->address);
+	start(_metadata);
+	ASSERT_TRUE(wait_until(listener_queued(to) >= CLIENTS + MANY));
+	EXPECT_EQ(CLIENTS + MANY, outcome_read("stall", "migrated"));
+	EXPECT_EQ(CLIENTS + MANY, listener_serve_all(to));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(MANY, clients_served(clients, MANY));
+}
+
+/* It's no sibling to go to either. */
+TEST_F(tcp_migrate_req_stall_ms, blocking_and_stalled)
+{
+	int clients[MANY], blocking, to, kept;
+
+	blocking = listener_open(variant->address);
+	ASSERT_LE(0, blocking);
+	ASSERT_EQ(MANY, clients_connect(clients, MANY, variant->address));
+	kept = listener_queued(blocking);
+	ASSERT_LT(0, kept);
+	to = open_other(_metadata, variant->address);
+	start(_metadata);
+	ASSERT_TRUE(wait_until(!listener_queued(self->from)));
+	EXPECT_EQ(kept, listener_queued(blocking));
+	EXPECT_EQ(CLIENTS + MANY - kept, listener_queued(to));
+}
+
+TEST_F(tcp_migrate_req_stall_ms, blocking)
+{
+	ASSERT_EQ(0, fcntl(self->from, F_SETFL, 0));
+	open_other(_metadata, variant->address);
+	start(_metadata);
+	expect_untouched(_metadata, self->from);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, alone)
+{
+	start(_metadata);
+	expect_untouched(_metadata, self->from);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, other_owner)
+{
+	int to = open_other(_metadata, variant->address);
+
+	ASSERT_EQ(0, fchown(to, 1, -1));
+	start(_metadata);
+	expect_untouched(_metadata, self->from);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, program_that_selects)
+{
+	open_other(_metadata, variant->address);
+	ASSERT_EQ(0, group_steer(self->from, 0));
+	start(_metadata);
+	expect_untouched(_metadata, self->from);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, program_that_passes)
+{
+	int to = open_other(_metadata, variant->address);
+
+	ASSERT_EQ(0, group_migrate(self->from, SK_PASS, 0));
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+}
+
+TEST_F(tcp_migrate_req_stall_ms, program_that_drops)
+{
+	int to = open_other(_metadata, variant->address);
+
+	ASSERT_EQ(0, group_migrate(self->from, SK_DROP, 0));
+	start(_metadata);
+	ASSERT_TRUE(stalls_looked_for(-1));
+	EXPECT_EQ(1, outcome_read("stall", "migrated"));
+	EXPECT_EQ(0, outcomes_sum(false));
+	EXPECT_EQ(0, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
+}
+
+/* A server that is started again, while a child has kept the listener. */
+static int inherited(void *address)
+{
+	if (listener_open_unblocked(address) < 0)
+		return -1;
+
+	switch (fork()) {
+	case -1:
+		return -1;
+	case 0:
+		prctl(PR_SET_PDEATHSIG, 0);
+		pause();
+		_exit(0);
+	}
+
+	return 0;
+}
+
+TEST_F(tcp_migrate_req_stall_ms, inherited_by_a_child)
+{
+	int clients[CLIENTS], to;
+	pid_t parent;
+
+	ASSERT_EQ(0, close(self->from));
+	parent = process_start(inherited, (void *)variant->address);
+	ASSERT_LT(0, parent);
+	ASSERT_EQ(CLIENTS, clients_connect(clients, CLIENTS, variant->address));
+	ASSERT_EQ(0, process_kill(parent));
+	to = open_other(_metadata, variant->address);
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
+}
+
+/* Another namespace wants it, and has it done. */
+FIXTURE(unwanted) {
+	int clients[MANY];
+	int from, netns;
+};
+
+FIXTURE_VARIANT(unwanted) {
+	const char *migrate_req;
+	const char *stall_ms;
+};
+
+FIXTURE_VARIANT_ADD(unwanted, stall_ms_0) {
+	.migrate_req = "1",
+	.stall_ms = "0",
+};
+
+FIXTURE_VARIANT_ADD(unwanted, migrate_req_0) {
+	.migrate_req = "0",
+	.stall_ms = STALL_MS,
+};
+
+FIXTURE_SETUP(unwanted)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, STALL_MS));
+	self->netns = netns_open();
+	ASSERT_LE(0, self->netns);
+	ASSERT_EQ(0, netns_enter());
+}
+
+FIXTURE_TEARDOWN(unwanted)
+{
+}
+
+TEST_F(unwanted, untouched)
+{
+	int to;
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, variant->stall_ms));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, variant->migrate_req));
+	self->from = listener_open_unblocked("127.0.0.1");
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, "127.0.0.1"));
+	to = open_other(_metadata, "127.0.0.1");
+	ASSERT_TRUE(stalls_looked_for(self->netns));
+	EXPECT_EQ(0, stall_read(self->from).times);
+	EXPECT_EQ(0, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
+}
+
+/* What it wants from now on counts. */
+TEST_F(unwanted, wanted_later)
+{
+	int to;
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, variant->stall_ms));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, variant->migrate_req));
+	self->from = listener_open_unblocked("127.0.0.1");
+	ASSERT_LE(0, self->from);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, "127.0.0.1"));
+	to = open_other(_metadata, "127.0.0.1");
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, STALL_MS));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+}
+
+int main(int argc, char **argv)
+{
+	netns_require_module();
+	return test_harness_run(argc, argv);
+}
