@@ -33,6 +33,8 @@
 
 #define STALL_MS	"100"
 
+#define TIE		"below"
+
 FIXTURE(reuseport_park_sock) {
 	int clients[CLIENTS];
 	struct tun tun;
@@ -62,8 +64,8 @@ FIXTURE_TEARDOWN(reuseport_park_sock)
 
 /* Has another listener come, and waits until that has what it has room for. */
 static void park(struct __test_metadata *_metadata,
-		 FIXTURE_DATA(reuseport_park_sock) *self,
-		 const FIXTURE_VARIANT(reuseport_park_sock) *variant, int backlog)
+		 FIXTURE_DATA(reuseport_park_sock) * self,
+		 const FIXTURE_VARIANT(reuseport_park_sock) * variant, int backlog)
 {
 	int moved = backlog < CLIENTS ? backlog + 1 : CLIENTS;
 
@@ -273,6 +275,39 @@ TEST_F(reuseport_park_sock, group_grows)
 	EXPECT_EQ(CLIENTS, listener_serve_all(self->to));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+static int enter_and_park(void *address)
+{
+	int from, to;
+
+	if (netns_enter() || sysctl_write(MIGRATE_REQ, "1") ||
+	    sysctl_write(MIGRATE_REQ_STALL, STALL_MS))
+		return -1;
+
+	from = listener_open_unblocked(address);
+	if (from < 0 || client_connect(address, 0) < 0)
+		return -1;
+
+	to = listener_open(address);
+	if (to < 0 || !outcome_reaches("stall", "migrated", 1))
+		return -1;
+
+	/* Looks twice a minute from now on. */
+	return sysctl_write(MIGRATE_REQ_STALL, "60000");
+}
+
+TEST(namespace_goes)
+{
+	pid_t pid = process_start(enter_and_park, "127.0.0.1");
+	long begun;
+
+	ASSERT_LE(0, pid);
+	ASSERT_EQ(0, netns_tie(TIE, pid));
+	begun = now_ms();
+	ASSERT_EQ(0, process_kill(pid));
+	EXPECT_TRUE(netns_gone(TIE));
+	EXPECT_GT(20000, now_ms() - begun);
 }
 
 int main(int argc, char **argv)

@@ -27,6 +27,11 @@
 /* With so many, each of two listeners gets some of them by chance. */
 #define MANY		64
 
+#define PEERS		4
+
+/* On every listener, and no cookie needed. */
+#define FASTOPEN	"1539"
+
 #define STALL_MS	"100"
 
 /* For what has to be done within that time, again and again. */
@@ -316,6 +321,92 @@ TEST_F(tcp_migrate_req_stall_ms, inherited_by_a_child)
 	ASSERT_EQ(CLIENTS, clients_connect(clients, CLIENTS, variant->address));
 	ASSERT_EQ(0, process_kill(parent));
 	to = open_other(_metadata, variant->address);
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
+}
+
+/* Connections that aren't like those of clients. */
+FIXTURE(peers) {
+	struct peer peers[PEERS];
+	struct tun tun;
+};
+
+FIXTURE_VARIANT(peers) {
+	const char *address;
+};
+
+ADDRESS_VARIANTS(peers, TUN_IPV4, TUN_IPV6);
+
+FIXTURE_SETUP(peers)
+{
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, tun_open(&self->tun));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+}
+
+FIXTURE_TEARDOWN(peers)
+{
+}
+
+/* Children that have yet to complete their handshakes. */
+TEST_F(peers, fast_open)
+{
+	int to;
+
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", FASTOPEN));
+	open_other(_metadata, variant->address);
+	ASSERT_EQ(PEERS, peers_fastopen(self->peers, PEERS, &self->tun,
+					variant->address));
+	to = open_other(_metadata, variant->address);
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", PEERS));
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
+	EXPECT_TRUE(listener_idle(to));
+}
+
+/* Children whose requests have named no listener. */
+TEST_F(peers, syn_cookies)
+{
+	int from, to;
+
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_syncookies", "2"));
+	from = open_other(_metadata, variant->address);
+	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
+				     variant->address));
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	ASSERT_EQ(PEERS, listener_queued(from));
+	to = listener_open_backlog(variant->address, PEERS / 2 - 1);
+	ASSERT_LE(0, to);
+	start(_metadata);
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", PEERS / 2));
+	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
+	EXPECT_EQ(PEERS / 2, peers_serve(self->peers, PEERS / 2, to));
+	/* The rest has stayed, if it isn't moved just now. */
+	ASSERT_TRUE(outcome_reaches("stall", "migrated", PEERS));
+	EXPECT_EQ(PEERS / 2, peers_serve(self->peers + PEERS / 2, PEERS / 2, to));
+	EXPECT_EQ(PEERS, counter_read("SyncookiesRecv"));
+}
+
+TEST_F(peers, mptcp)
+{
+	int clients[CLIENTS], i, to;
+
+	to = listener_open_mptcp(variant->address);
+	if (to < 0)
+		SKIP(return, "no MPTCP");
+
+	ASSERT_EQ(0, listener_unblock(to));
+	for (i = 0; i < CLIENTS; i++) {
+		clients[i] = i % 2 ? client_connect_mptcp(variant->address, i) :
+				     client_connect(variant->address, i);
+		ASSERT_LE(0, clients[i]);
+	}
+
+	to = listener_open_mptcp(variant->address);
+	ASSERT_LE(0, to);
 	start(_metadata);
 	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
