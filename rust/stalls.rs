@@ -40,6 +40,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            AtomicFlag,
             Relaxed,
             Release, //
         },
@@ -72,6 +73,9 @@ const AGAIN: Delta = Delta::from_millis(100);
 /// Moves what waits for a listener that is stalled to others that aren't, and has new
 /// connections keep away from it. False if that's not to be done.
 pub(crate) type Rescue = fn(&Stalled<'_>, &dyn Fn(&Listener) -> bool) -> bool;
+
+/// When to look after a listener has stopped, as many may.
+const SOON: Delta = Delta::from_millis(10);
 
 /// The stall time that a namespace wants.
 struct Wanted {
@@ -147,8 +151,8 @@ struct State {
 #[pin_data]
 pub(crate) struct Scanner {
     rescue: Rescue,
-    /// Whether there are any.
-    has_parked: Atomic<bool>,
+    /// Whether there are any, and nobody has asked for a look yet as one has stopped.
+    has_parked: AtomicFlag,
     // Dropped before the state.
     #[pin]
     work: DelayedWork<Self>,
@@ -163,7 +167,7 @@ impl Scanner {
     fn new(rescue: Rescue) -> impl PinInit<Self> {
         pin_init!(&this in Self {
             rescue,
-            has_parked: Atomic::new(false),
+            has_parked: AtomicFlag::new(false),
             // SAFETY: It's a part of this.
             work <- unsafe { DelayedWork::new(this.as_ptr()) },
             state <- new_mutex!(State {
@@ -428,11 +432,10 @@ impl Work for Scanner {
             }
         }
         state.release();
-        self.has_parked.store(!state.parked.is_empty(), Relaxed);
-
         if let Some(next) = state.next() {
             self.work.queue(msecs_to_jiffies(next));
         }
+        self.has_parked.store(!state.parked.is_empty(), Relaxed);
     }
 }
 
@@ -505,8 +508,11 @@ impl Stalls {
     /// Any context.
     pub(crate) fn listen_stop(&self) {
         if let Some(scanner) = self.scanner() {
-            if scanner.has_parked.load(Relaxed) {
-                scanner.work.queue(0);
+            // Others that stop meanwhile are seen by the same look.
+            if scanner.has_parked.load(Relaxed) && scanner.has_parked.xchg(false, Relaxed) {
+                scanner
+                    .work
+                    .queue(msecs_to_jiffies(SOON.as_millis() as Msecs));
             }
         }
     }
