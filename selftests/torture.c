@@ -45,13 +45,14 @@ static void describe(const struct round *round, char *text, size_t size)
 	};
 
 	snprintf(text, size,
-		 "torture.round_%d%s%s%s%s%s%s%s%s: %ld served, %ld refused, %ld migrated",
+		 "torture.round_%d%s%s%s%s%s%s%s%s%s: %ld served, %ld refused, %ld migrated",
 		 round->number, round_is_quiet(round) ? ", quiet" : "",
 		 round->reloads ? ", reloads" : "",
 		 round->toggles ? ", toggles" : "",
 		 round->cancels ? ", cancels" : "",
 		 round->empties ? ", empties" : "",
 		 round->grace ? ", grace" : "", round->gaps ? ", gaps" : "",
+		 round->rescues ? ", rescues" : "",
 		 faults[round->had_faults],
 		 round->counts[COUNT_SERVED], round->counts[COUNT_REFUSED],
 		 round->counts[COUNT_MIGRATED]);

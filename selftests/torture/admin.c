@@ -15,6 +15,8 @@
 #include "../lib/netns.h"
 #include "../lib/orphans.h"
 #include "../lib/segments.h"
+#include "../lib/stalls.h"
+#include "../lib/workers.h"
 #include "admin.h"
 #include "torture.skel.h"
 
@@ -90,6 +92,13 @@ static void toggle_sysctl(struct task *task)
 	round_count(round, COUNT_SYSCTL);
 }
 
+/* A stall time that slow servers exceed, now and then. */
+void admin_help(struct round *round)
+{
+	try_write(round, MIGRATE_REQ_STALL, "100");
+	try_write(round, MIGRATE_REQ_UNREAD, "2");
+}
+
 static void toggle_grace(struct task *task)
 {
 	struct round *round = task->round;
@@ -132,6 +141,8 @@ static void reload_module(struct task *task)
 	try_write(round, MIGRATE_REQ, "1");
 	if (round->grace)
 		try_write(round, MIGRATE_REQ_GRACE_MS, LONG_GRACE_MS);
+	if (round->rescues)
+		admin_help(round);
 	hazard_end_after_gaps(round);
 }
 

@@ -12,6 +12,9 @@
 int admin_load_programs(void);
 bool admin_can_reload(void);
 
+/* Has what waits for processes that hang or die go to others. */
+void admin_help(struct round *round);
+
 /* A listener that programs may choose, for a while. */
 void admin_offer(struct random *random, int listener);
 

@@ -86,6 +86,7 @@ struct round {
 	bool empties;	/* groups */
 	bool grace;	/* listeners are orphaned */
 	bool gaps;	/* groups lose all listeners, and get others soon */
+	bool rescues;	/* processes that hang or die are helped */
 
 	struct group groups[GROUPS];
 	struct hazard hazard;	/* to all groups */

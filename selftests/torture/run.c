@@ -12,6 +12,7 @@
 #include "../lib/orphans.h"
 #include "../lib/outcomes.h"
 #include "../lib/patience.h"
+#include "../lib/stalls.h"
 #include "admin.h"
 #include "clients.h"
 #include "peers.h"
@@ -77,6 +78,8 @@ void round_plan(struct round *round, struct random random, int number)
 	round->grace = !access("/proc/sys/" MIGRATE_REQ_GRACE_MS, F_OK) &&
 		       random_below(&random, 4);
 	round->gaps = round->grace && random_below(&random, 4);
+	round->rescues = !access("/proc/sys/" MIGRATE_REQ_STALL, F_OK) &&
+			 random_below(&random, 2);
 	round->random = random;
 }
 
@@ -93,6 +96,9 @@ static int configure(struct round *round)
 
 	if (round->grace && orphans_allow(LONG_GRACE_MS))
 		return -1;
+
+	if (round->rescues)
+		admin_help(round);
 
 	return sysctl_write("net/ipv4/tcp_syncookies",
 			    random_below(&round->random, 2) ? "1" : "0");
