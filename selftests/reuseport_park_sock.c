@@ -102,6 +102,9 @@ TEST_F(reuseport_park_sock, keeps_connections_away)
 
 	park(_metadata, self, variant, 4096);
 	do {
+		/* It's being tried, and stalls again. */
+		if (!stall_read(self->from).parked)
+			given(_metadata, self->from, variant->address);
 		ASSERT_TRUE(wait_until(stall_read(self->from).parked));
 		before = stall_read(self->from);
 		got = given(_metadata, self->from, variant->address);
