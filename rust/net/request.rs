@@ -266,9 +266,11 @@ impl QueuedRequest {
         let child = self.connection().as_raw();
 
         // SAFETY: The child is valid by the type invariant.
-        //
-        // INVARIANT: Locked, and referenced, if this is true.
-        unsafe { bindings::child_trylock_bh(child) }.then_some(ChildGuard(child))
+        let locked = unsafe { bindings::child_trylock_bh(child) };
+
+        // INVARIANT: Locked, and referenced. There must be none otherwise, not even one
+        // that is dropped at once.
+        locked.then(|| ChildGuard(child))
     }
 
     /// Has a request that was made from a SYN cookie, and names no listener, name the
