@@ -54,8 +54,9 @@ impl Stalled<'_> {
         // SAFETY: Valid by the type invariant.
         let locked = unsafe { bindings::listener_trylock(listener.as_raw()) };
 
-        // INVARIANT: Locked just now.
-        locked.then_some(Locked(listener))?.with(f)
+        // INVARIANT: Locked just now. There must be none otherwise, not even one that is
+        // dropped at once.
+        locked.then(|| Locked(listener))?.with(f)
     }
 
     /// The same, but waits for the lock.
