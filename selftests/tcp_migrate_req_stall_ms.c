@@ -289,9 +289,14 @@ TEST_F(tcp_migrate_req_stall_ms, program_that_drops)
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
 }
 
+/* What the test's own process holds the writing end of until it ends. */
+static int lifeline[2];
+
 /* A server that is started again, while a child has kept the listener. */
 static int inherited(void *address)
 {
+	char byte;
+
 	if (listener_open_unblocked(address) < 0)
 		return -1;
 
@@ -300,8 +305,8 @@ static int inherited(void *address)
 		return -1;
 	case 0:
 		prctl(PR_SET_PDEATHSIG, 0);
-		pause();
-		_exit(0);
+		close(lifeline[1]);
+		_exit(read(lifeline[0], &byte, 1) != 0);
 	}
 
 	return 0;
@@ -312,6 +317,7 @@ TEST_F(tcp_migrate_req_stall_ms, inherited_by_a_child)
 	int clients[CLIENTS], to;
 	pid_t parent;
 
+	ASSERT_EQ(0, pipe(lifeline));
 	ASSERT_EQ(0, close(self->from));
 	parent = process_start(inherited, (void *)variant->address);
 	ASSERT_LT(0, parent);
