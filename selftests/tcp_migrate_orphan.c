@@ -184,7 +184,6 @@ TEST_F(two_last_listeners, close_at_once)
 		ASSERT_EQ(0, close(listener));
 	}
 
-	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 	EXPECT_EQ(0, orphans_count());
 }
 
