@@ -7,6 +7,8 @@
 //! | `TCP_ESTABLISHED` and `TCP_SYN_RECV` children | at close | [`queue`] |
 //! | `TCP_NEW_SYN_RECV` requests | at the final ACK | [`request::complete`] |
 //! | `TCP_NEW_SYN_RECV` requests | at the SYN+ACK timer | [`request::timer`] |
+//! | children of a listener that is alive, and stands still | at a look | [`stall`] |
+//! | children that a process has accepted, and not read from | as it dies | [`unread`] |
 
 #![deny(unsafe_code)]
 

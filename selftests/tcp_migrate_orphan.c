@@ -22,6 +22,7 @@
 #include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/orphans.h"
+#include "lib/outcomes.h"
 #include "lib/process.h"
 #include "lib/segments.h"
 
@@ -184,6 +185,12 @@ TEST_F(two_last_listeners, close_at_once)
 		ASSERT_EQ(0, close(listener));
 	}
 
+	/* None was reset, or was without a listener for a moment. */
+	EXPECT_EQ(0, outcome_read("close", "no_listener"));
+	EXPECT_EQ(0, outcome_read("ack", "no_listener"));
+	EXPECT_EQ(0, outcome_read("timer", "no_listener"));
+	EXPECT_EQ(0, outcome_read("grace", "no_listener"));
+	EXPECT_EQ(0, outcome_read("grace", "grace_over"));
 	EXPECT_EQ(0, orphans_count());
 }
 
