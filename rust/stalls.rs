@@ -483,14 +483,15 @@ impl Stalls {
         NetFile::<Self>::of(namespace)
     }
 
-    /// Says whether connections are migrated.
-    pub(crate) fn set_migrate_req(&self, migrate_req: bool) {
-        self.change(|settings| settings.migrate_req = migrate_req);
+    /// Says whether connections are migrated. Of several callers, the last one to be
+    /// asked counts.
+    pub(crate) fn set_migrate_req(&self, migrate_req: impl FnOnce() -> bool) {
+        self.change(|settings| settings.migrate_req = migrate_req());
     }
 
-    /// Says for how long a queue may stand still; `None` for ever.
-    pub(crate) fn set_stall(&self, stall: Option<Delta>) {
-        self.change(|settings| settings.stall = stall);
+    /// Says for how long a queue may stand still, likewise; `None` for ever.
+    pub(crate) fn set_stall(&self, stall: impl FnOnce() -> Option<Delta>) {
+        self.change(|settings| settings.stall = stall());
     }
 
     /// Where memory is short, listeners aren't looked at.
@@ -526,7 +527,7 @@ impl Stalls {
 #[pinned_drop]
 impl PinnedDrop for Stalls {
     fn drop(self: Pin<&mut Self>) {
-        self.set_stall(None);
+        self.set_stall(|| None);
     }
 }
 

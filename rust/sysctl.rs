@@ -22,7 +22,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::Atomic,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     time::Delta, //
 };
 
@@ -53,21 +56,23 @@ sysctls! {
     Grace = c"tcp_migrate_req_grace_ms", 0, [0..=60_000], without_orphans;
 }
 
-fn ignored(_namespace: &Namespace, _value: u32) {}
+fn ignored(_namespace: &Namespace, _value: &Atomic<u32>) {}
 
-fn migrated(namespace: &Namespace, value: u32) {
-    Stalls::of(namespace).set_migrate_req(value != 0);
+fn migrated(namespace: &Namespace, value: &Atomic<u32>) {
+    Stalls::of(namespace).set_migrate_req(|| value.load(Relaxed) != 0);
     without_orphans(namespace, value);
 }
 
-fn scanned(namespace: &Namespace, value: u32) {
-    let stall = (value != 0).then(|| Delta::from_millis(value.into()));
-    Stalls::of(namespace).set_stall(stall);
+fn scanned(namespace: &Namespace, value: &Atomic<u32>) {
+    Stalls::of(namespace).set_stall(|| match value.load(Relaxed) {
+        0 => None,
+        stall => Some(Delta::from_millis(stall.into())),
+    });
 }
 
 /// Ends the orphaned listeners when there are to be none.
-fn without_orphans(namespace: &Namespace, value: u32) {
-    if value == 0 {
+fn without_orphans(namespace: &Namespace, value: &Atomic<u32>) {
+    if value.load(Relaxed) == 0 {
         Orphans::of(namespace).end_all();
     }
 }

@@ -39,8 +39,9 @@ pub(crate) struct Sysctl {
     default: Atomic<u32>,
     /// What it may be.
     values: &'static [RangeInclusive<u32>],
-    /// What is called when it has been written.
-    written: fn(&Namespace, u32),
+    /// What is called when it has been written, perhaps by others at the same time: it reads
+    /// the value under a lock of its own, if the order matters.
+    written: fn(&Namespace, &Atomic<u32>),
 }
 
 impl Sysctl {
@@ -49,7 +50,7 @@ impl Sysctl {
         name: &'static CStr,
         default: u32,
         values: &'static [RangeInclusive<u32>],
-        written: fn(&Namespace, u32),
+        written: fn(&Namespace, &Atomic<u32>),
     ) -> Self {
         Self {
             name,
@@ -136,7 +137,7 @@ impl<const N: usize> SysctlTable<N> {
                 let namespace = unsafe { Namespace::from_raw(net.as_raw()) };
 
                 for sysctl in sysctls {
-                    (sysctl.written)(namespace, sysctl.default.load(Relaxed));
+                    (sysctl.written)(namespace, &sysctl.default);
                 }
             },
         }? Error)
@@ -196,7 +197,7 @@ unsafe extern "C" fn proc_handler(
         if write != 0 {
             sysctl.check(number)?;
             value.store(number, Relaxed);
-            (sysctl.written)(namespace, number);
+            (sysctl.written)(namespace, value);
         }
         Ok(0)
     })
