@@ -277,12 +277,12 @@ __rust_helper bool rust_helper_child_is_passive(const struct sock *sk)
 	return !(sk->sk_userlocks & (SOCK_BINDPORT_LOCK | SOCK_CONNECT_BIND));
 }
 
-__rust_helper void rust_helper_child_lock(struct sock *sk)
+__rust_helper void rust_helper_lock_sock(struct sock *sk)
 {
 	lock_sock(sk);
 }
 
-__rust_helper void rust_helper_child_release(struct sock *sk)
+__rust_helper void rust_helper_release_sock(struct sock *sk)
 {
 	release_sock(sk);
 }

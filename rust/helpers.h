@@ -192,8 +192,8 @@ void rust_helper_listener_share_cookies(struct sock *from, struct sock *to);
 
 /* Connections that a dying process has accepted */
 bool rust_helper_child_is_passive(const struct sock *sk);
-void rust_helper_child_lock(struct sock *sk);
-void rust_helper_child_release(struct sock *sk);
+void rust_helper_lock_sock(struct sock *sk);
+void rust_helper_release_sock(struct sock *sk);
 bool rust_helper_child_is_unread(const struct sock *sk);
 bool rust_helper_child_is_plain(const struct sock *sk,
 				const struct sock *listener);

@@ -94,7 +94,7 @@ impl<'a> Abandoned<'a> {
 
         // SAFETY: Valid by the type invariants, in process context; locked in between.
         let is_unread = unsafe {
-            bindings::child_lock(sk);
+            bindings::lock_sock(sk);
             let is_unread =
                 bindings::child_is_unread(sk) && bindings::child_is_plain(sk, listener.as_raw());
 
@@ -102,7 +102,7 @@ impl<'a> Abandoned<'a> {
                 bindings::child_refresh(sk, listener.as_raw());
                 bindings::sk_unaccept(sk);
             }
-            bindings::child_release(sk);
+            bindings::release_sock(sk);
             is_unread
         };
 

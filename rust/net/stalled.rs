@@ -65,7 +65,7 @@ impl Stalled<'_> {
         f: impl for<'a> FnOnce(&Stalled<'a>) -> R,
     ) -> Option<R> {
         // SAFETY: Valid by the type invariant.
-        unsafe { bindings::child_lock(listener.as_raw()) };
+        unsafe { bindings::lock_sock(listener.as_raw()) };
         // INVARIANT: Locked just now.
         Locked(listener).with(f)
     }
@@ -87,7 +87,7 @@ impl Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // SAFETY: Locked, by the type invariant.
-        unsafe { bindings::child_release(self.0.as_raw()) }
+        unsafe { bindings::release_sock(self.0.as_raw()) }
     }
 }
 
