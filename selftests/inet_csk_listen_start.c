@@ -9,6 +9,7 @@
  *     SYN+ACK is sent again.
  *  4. Or it may not have them: then they are reset, and it has only what is new.
  */
+#include "lib/adoption.h"
 #include "lib/harness.h"
 #include "lib/keys.h"
 #include "lib/listeners.h"

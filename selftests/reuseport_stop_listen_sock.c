@@ -9,6 +9,7 @@
  *     listener they have been.
  *  4. Another group comes, and has all connections, in shares.
  */
+#include "lib/adoption.h"
 #include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"

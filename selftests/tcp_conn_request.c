@@ -8,6 +8,7 @@
  *  3. Another server listens. It accepts each connection, and the peer has its answer.
  *  4. Or there's no grace, or no more: all of them are answered with a RST.
  */
+#include "lib/adoption.h"
 #include "lib/harness.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"

@@ -60,11 +60,4 @@ static inline void expect_counters(struct __test_metadata *_metadata,
 	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
 }
 
-/* The same for those of an orphaned listener, some of which are served before that. */
-static inline void expect_adopted(struct __test_metadata *_metadata, long count)
-{
-	EXPECT_TRUE(counter_reaches(MIGRATE_SUCCESS, count));
-	expect_counters(_metadata, count, 0);
-}
-
 #endif /* HARNESS_H */

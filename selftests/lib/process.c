@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "patience.h"
 #include "process.h"
 
 static void run(int (*begin)(void *data), void *data, int ready)
@@ -42,12 +43,20 @@ pid_t process_start(int (*begin)(void *data), void *data)
 	return error ? -1 : pid;
 }
 
+static long ended_ms;
+
 int process_end(pid_t pid, int signal)
 {
+	ended_ms = now_ms();
 	return kill(pid, signal) || waitpid(pid, NULL, 0) != pid ? -1 : 0;
 }
 
 int process_kill(pid_t pid)
 {
 	return process_end(pid, SIGKILL);
+}
+
+long process_dead_ms(void)
+{
+	return ended_ms ? now_ms() - ended_ms : 0;
 }

@@ -19,4 +19,7 @@ int process_end(pid_t pid, int signal);
 /* The same with SIGKILL. */
 int process_kill(pid_t pid);
 
+/* For how long the last one that was ended has been dead; 0 if there was none. */
+long process_dead_ms(void);
+
 #endif /* PROCESS_H */
