@@ -63,12 +63,21 @@ FIXTURE_TEARDOWN(tcp_migrate_req_stall_ms)
 {
 }
 
+/* One that nothing is rescued from. */
 static int open_other(struct __test_metadata *_metadata, const char *address)
 {
-	int to = listener_open_unblocked(address);
+	int to = listener_open(address);
 
 	ASSERT_LE(0, to);
 	return to;
+}
+
+static int open_unblocked(struct __test_metadata *_metadata, const char *address)
+{
+	int stalled = listener_open_unblocked(address);
+
+	ASSERT_LE(0, stalled);
+	return stalled;
 }
 
 static void start(struct __test_metadata *_metadata)
@@ -92,7 +101,7 @@ TEST_F(tcp_migrate_req_stall_ms, in_order)
 	int to = open_other(_metadata, variant->address);
 
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(0, listener_queued(self->from));
 	ASSERT_EQ(CLIENTS, listener_queued(to));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
@@ -107,7 +116,7 @@ TEST_F(tcp_migrate_req_stall_ms, shared_by_siblings)
 		     open_other(_metadata, variant->address) };
 
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_queued(to[0]) + listener_queued(to[1]));
 	EXPECT_EQ(CLIENTS, listener_serve_all(to[0]) + listener_serve_all(to[1]));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
@@ -120,14 +129,26 @@ TEST_F(tcp_migrate_req_stall_ms, shared_by_siblings)
 static bool serve_late(struct __test_metadata *_metadata, int from, int number,
 		       long *last)
 {
+	int served = -1;
+	long begun;
+
 	usleep(100000);
+	begun = now_ms();
+	if (!listener_idle(from))
+		served = listener_serve(from);
 	if (now_ms() - *last > LONG_STALL_MS / 2)
 		return false;
 
-	*last = now_ms();
-	ASSERT_FALSE(listener_idle(from));
-	ASSERT_EQ(number, listener_serve(from));
+	*last = begun;
+	EXPECT_EQ(number, served);
 	return true;
+}
+
+/* The same for the rest, which nobody serves. */
+static bool end_late(struct __test_metadata *_metadata, long last)
+{
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "0"));
+	return now_ms() - last <= LONG_STALL_MS / 2;
 }
 
 TEST_F(tcp_migrate_req_stall_ms, slow_but_moving)
@@ -147,7 +168,9 @@ TEST_F(tcp_migrate_req_stall_ms, slow_but_moving)
 		served++;
 	}
 
-	EXPECT_EQ(0, stall_read(self->from).times);
+	if (!end_late(_metadata, last))
+		SKIP(return, "the machine is too slow");
+
 	EXPECT_EQ(0, outcome_read("stall", "migrated"));
 	EXPECT_EQ(CLIENTS - served, listener_queued(self->from));
 }
@@ -155,11 +178,13 @@ TEST_F(tcp_migrate_req_stall_ms, slow_but_moving)
 /* The memory of a request is that of the one before. */
 TEST_F(tcp_migrate_req_stall_ms, one_at_a_time)
 {
-	long last = now_ms(), until = last + 2 * LONG_STALL_MS;
+	long last, until;
 	char stall[16];
 
 	ASSERT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
 	snprintf(stall, sizeof(stall), "%d", LONG_STALL_MS);
+	last = now_ms();
+	until = last + 2 * LONG_STALL_MS;
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, stall));
 	while (last < until) {
 		int client, to;
@@ -174,7 +199,6 @@ TEST_F(tcp_migrate_req_stall_ms, one_at_a_time)
 		close(to);
 	}
 
-	EXPECT_EQ(0, stall_read(self->from).times);
 	EXPECT_EQ(0, outcome_read("stall", "migrated"));
 }
 
@@ -182,7 +206,7 @@ TEST_F(tcp_migrate_req_stall_ms, all_stopped)
 {
 	int clients[MANY], to, first, i;
 
-	to = open_other(_metadata, variant->address);
+	to = open_unblocked(_metadata, variant->address);
 	ASSERT_EQ(MANY, clients_connect(clients, MANY, variant->address));
 	first = listener_queued(to);
 	ASSERT_LT(0, first);
@@ -192,7 +216,8 @@ TEST_F(tcp_migrate_req_stall_ms, all_stopped)
 	EXPECT_EQ(first, listener_queued(to));
 	EXPECT_EQ(CLIENTS + MANY - first, listener_queued(self->from));
 
-	/* One is back, and serves whatever it gets. */
+	/* One is back, and serves whatever it gets, at whatever speed. */
+	ASSERT_EQ(0, fcntl(to, F_SETFL, 0));
 	for (i = 0; i < CLIENTS + MANY; i++)
 		ASSERT_LE(0, listener_serve(to));
 
@@ -206,12 +231,12 @@ TEST_F(tcp_migrate_req_stall_ms, two_of_three)
 {
 	int clients[MANY], stalled, to;
 
-	stalled = open_other(_metadata, variant->address);
+	stalled = open_unblocked(_metadata, variant->address);
 	ASSERT_EQ(MANY, clients_connect(clients, MANY, variant->address));
 	ASSERT_LT(0, listener_queued(stalled));
 	to = open_other(_metadata, variant->address);
 	start(_metadata);
-	ASSERT_TRUE(wait_until(listener_queued(to) >= CLIENTS + MANY));
+	ASSERT_TRUE(stalls_rescued(CLIENTS + MANY));
 	EXPECT_EQ(CLIENTS + MANY, outcome_read("stall", "migrated"));
 	EXPECT_EQ(CLIENTS + MANY, listener_serve_all(to));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
@@ -223,14 +248,13 @@ TEST_F(tcp_migrate_req_stall_ms, blocking_and_stalled)
 {
 	int clients[MANY], blocking, to, kept;
 
-	blocking = listener_open(variant->address);
-	ASSERT_LE(0, blocking);
+	blocking = open_other(_metadata, variant->address);
 	ASSERT_EQ(MANY, clients_connect(clients, MANY, variant->address));
 	kept = listener_queued(blocking);
 	ASSERT_LT(0, kept);
 	to = open_other(_metadata, variant->address);
 	start(_metadata);
-	ASSERT_TRUE(wait_until(!listener_queued(self->from)));
+	ASSERT_TRUE(stalls_rescued(CLIENTS + MANY - kept));
 	EXPECT_EQ(kept, listener_queued(blocking));
 	EXPECT_EQ(CLIENTS + MANY - kept, listener_queued(to));
 }
@@ -272,7 +296,7 @@ TEST_F(tcp_migrate_req_stall_ms, program_that_passes)
 
 	ASSERT_EQ(0, group_migrate(self->from, SK_PASS, 0));
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
 }
 
@@ -325,7 +349,7 @@ TEST_F(tcp_migrate_req_stall_ms, inherited_by_a_child)
 	ASSERT_EQ(0, process_kill(parent));
 	to = open_other(_metadata, variant->address);
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
 }
@@ -359,12 +383,12 @@ TEST_F(peers, fast_open)
 	int to;
 
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", FASTOPEN));
-	open_other(_metadata, variant->address);
+	open_unblocked(_metadata, variant->address);
 	ASSERT_EQ(PEERS, peers_fastopen(self->peers, PEERS, &self->tun,
 					variant->address));
 	to = open_other(_metadata, variant->address);
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", PEERS));
+	ASSERT_TRUE(stalls_rescued(PEERS));
 	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
 	EXPECT_EQ(PEERS, peers_serve(self->peers, PEERS, to));
 	EXPECT_TRUE(listener_idle(to));
@@ -376,7 +400,7 @@ TEST_F(peers, syn_cookies)
 	int from, to;
 
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_syncookies", "2"));
-	from = open_other(_metadata, variant->address);
+	from = open_unblocked(_metadata, variant->address);
 	ASSERT_EQ(PEERS, peers_begin(self->peers, PEERS, &self->tun,
 				     variant->address));
 	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
@@ -384,11 +408,11 @@ TEST_F(peers, syn_cookies)
 	to = listener_open_backlog(variant->address, PEERS / 2 - 1);
 	ASSERT_LE(0, to);
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", PEERS / 2));
+	ASSERT_TRUE(stalls_rescued(PEERS / 2));
 	ASSERT_EQ(PEERS, peers_number(self->peers, PEERS));
 	EXPECT_EQ(PEERS / 2, peers_serve(self->peers, PEERS / 2, to));
 	/* The rest has stayed, if it isn't moved just now. */
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", PEERS));
+	ASSERT_TRUE(stalls_rescued(PEERS));
 	EXPECT_EQ(PEERS / 2, peers_serve(self->peers + PEERS / 2, PEERS / 2, to));
 	EXPECT_EQ(PEERS, counter_read("SyncookiesRecv"));
 }
@@ -411,7 +435,7 @@ TEST_F(peers, mptcp)
 	to = listener_open_mptcp(variant->address);
 	ASSERT_LE(0, to);
 	start(_metadata);
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
 }
@@ -480,7 +504,7 @@ TEST_F(unwanted, wanted_later)
 	to = open_other(_metadata, "127.0.0.1");
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, STALL_MS));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	ASSERT_TRUE(outcome_reaches("stall", "migrated", CLIENTS));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
 }
 

@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -289,6 +290,22 @@ int listener_serve_all(int fd)
 		count++;
 
 	return count;
+}
+
+static void *keep_serving(void *fd)
+{
+	for (;;)
+		listener_serve((long)fd);
+
+	return NULL;
+}
+
+int listener_keep_serving(int fd)
+{
+	pthread_t thread;
+
+	errno = pthread_create(&thread, NULL, keep_serving, (void *)(long)fd);
+	return errno ? -1 : 0;
 }
 
 int clients_connect(int *clients, int count, const char *address)

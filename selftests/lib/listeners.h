@@ -91,6 +91,9 @@ int listener_serve(int fd);
 /* The same with all that there are; returns how many. */
 int listener_serve_all(int fd);
 
+/* The same with whatever comes, in a thread, until the process ends. */
+int listener_keep_serving(int fd);
+
 /*
  * The same for clients with the numbers 0, 1, 2 and so on. They end with the
  * first that fails, and return how many didn't.

@@ -6,6 +6,7 @@
 
 #include "listeners.h"
 #include "netns.h"
+#include "outcomes.h"
 #include "patience.h"
 #include "stalls.h"
 
@@ -41,6 +42,25 @@ struct stall stall_read(int listener)
 	return stall;
 }
 
+/* Nobody reads the file in the middle of a look. */
+static bool look_ends(void)
+{
+	FILE *file = fopen(STALLS, "re");
+	bool read;
+
+	if (!file)
+		return false;
+
+	read = fgetc(file) != EOF;
+	fclose(file);
+	return read;
+}
+
+bool stalls_rescued(int count)
+{
+	return outcome_reaches("stall", "migrated", count) && look_ends();
+}
+
 int listener_unblock(int fd)
 {
 	return fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -67,9 +87,7 @@ static bool witness_rescued(void)
 	client = client_connect(WITNESS, 0);
 	other = listener_open(WITNESS);
 	rescued = stalled >= 0 && client >= 0 && other >= 0 &&
-		  wait_until(listener_queued(other) == 1) &&
-		  /* Waits for the end of that look. */
-		  stall_read(stalled).times == 1 &&
+		  wait_until(listener_queued(other) == 1) && look_ends() &&
 		  !listener_serve(other);
 
 	close(stalled);

@@ -22,7 +22,16 @@ struct stall {
 
 struct stall stall_read(int listener);
 
-/* Has accept() not wait. A listener that does isn't rescued from. */
+/*
+ * Waits until so many connections have been moved, and the look that has moved the last of
+ * them is over.
+ */
+bool stalls_rescued(int count);
+
+/*
+ * Has accept() not wait. A listener that does isn't rescued from, however long a test takes
+ * to look at what it has got.
+ */
 int listener_unblock(int fd);
 
 /* An SO_REUSEPORT listener of which that is so. */
