@@ -3,6 +3,7 @@
 #include <linux/cgroup.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/hash.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -226,6 +227,34 @@ rust_helper_listener_score(const struct sock *sk, const struct net *net,
 	}
 #endif
 	return score + (device ? 2 : 0);
+}
+
+/* What orphans are found by that are bound to @port, and to @addr unless that's
+ * NULL or a wildcard.
+ */
+__rust_helper u32 rust_helper_orphan_key(u16 family, const void *addr, u16 port)
+{
+	u32 hash = 0;
+
+	if (addr)
+		hash = family == AF_INET6 ?
+		       ipv6_addr_hash(addr) :
+		       (__force u32)*(const __be32 *)addr;
+
+	return hash_32(hash ^ hash_32(port, 32), 32);
+}
+
+__rust_helper u32 rust_helper_listener_orphan_key(const struct sock *sk)
+{
+	u16 port = listener_port(sk);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 &&
+	    !ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
+		return rust_helper_orphan_key(AF_INET6, &sk->sk_v6_rcv_saddr,
+					      port);
+#endif
+	return rust_helper_orphan_key(AF_INET, &sk->sk_rcv_saddr, port);
 }
 
 /* Takes a listener out of lhash2, and its group's listening section. */

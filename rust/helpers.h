@@ -186,6 +186,8 @@ unsigned int rust_helper_listener_score(const struct sock *sk,
 					const struct net *net, u16 family,
 					const void *daddr, u16 hnum, int dif,
 					int sdif);
+u32 rust_helper_orphan_key(u16 family, const void *addr, u16 port);
+u32 rust_helper_listener_orphan_key(const struct sock *sk);
 void rust_helper_listener_unhash(struct sock *sk);
 void rust_helper_orphan_end(struct sock *sk);
 void rust_helper_listener_share_cookies(struct sock *from, struct sock *to);

@@ -233,8 +233,10 @@ impl Orphans {
     /// Sees what becomes of the orphans, now that there's another listener. It may be sent
     /// what answers a SYN cookie of one at once.
     pub(crate) fn listen_start(&self, listener: &Listener, rcu: &rcu::Guard) {
-        for orphan in self.table.listeners(listener.address().port(), rcu) {
-            if listener.is_like(orphan) {
+        let port = listener.address().port();
+
+        for orphan in self.table.listeners(rcu) {
+            if orphan.address().port() == port && listener.is_like(orphan) {
                 orphan.share_cookies(listener, rcu);
             }
         }

@@ -156,6 +156,12 @@ impl Listener {
         }
     }
 
+    /// What it's found by as an orphan.
+    pub(super) fn orphan_key(&self) -> u32 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::listener_orphan_key(self.as_raw()) }
+    }
+
     /// The listener, live or an orphan, that would have a SYN to the address of this one.
     ///
     /// Must not be called for one that has no reference on its namespace.

@@ -46,13 +46,42 @@ use kernel::{
 /// `listener` is null, or a listener on which the slot owns a reference.
 struct Slot {
     listener: Atomic<*mut bindings::sock>,
-    /// The port of the listener that is here, or was.
-    port: Atomic<u32>,
+    /// The key of the listener that is here, or was.
+    key: Atomic<u32>,
 }
 
-/// Where lookups find orphaned listeners.
+/// The slots whose listeners have keys that begin alike: a bit for each.
+struct Bucket([Atomic<u64>; Bucket::WORDS]);
+
+impl Bucket {
+    const WORDS: usize = OrphanTable::SIZE / u64::BITS as usize;
+
+    /// None.
+    const fn new() -> Self {
+        Self([const { Atomic::new(0) }; Self::WORDS])
+    }
+
+    /// Puts a slot in, or takes it out.
+    fn set(&self, slot: usize, value: bool) {
+        let word = &self.0[slot / u64::BITS as usize];
+        let bit = 1 << (slot % u64::BITS as usize);
+        let bits = word.load(Relaxed);
+
+        word.store(if value { bits | bit } else { bits & !bit }, Release);
+    }
+
+    /// Whether there's no slot in it.
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| word.load(Relaxed) == 0)
+    }
+}
+
+/// Where lookups find orphaned listeners, by the address and port that they're bound to.
 pub(crate) struct OrphanTable {
     slots: [Slot; OrphanTable::SIZE],
+    buckets: [Bucket; OrphanTable::BUCKETS],
+    /// The buckets that aren't empty: a bit for each.
+    used: Atomic<u64>,
     /// All slots from this one on are empty.
     end: Atomic<u32>,
 }
@@ -94,6 +123,18 @@ impl Target<'_> {
         }
     }
 
+    /// The key of listeners that are bound to the address.
+    fn key(&self) -> u32 {
+        // SAFETY: The address is valid, by the safety requirements of `from_raw`.
+        unsafe { bindings::orphan_key(self.family, self.daddr, self.port) }
+    }
+
+    /// The key of those that are bound to none.
+    fn wildcard_key(&self) -> u32 {
+        // SAFETY: An FFI call, without an address.
+        unsafe { bindings::orphan_key(self.family, ptr::null(), self.port) }
+    }
+
     /// How well a listener fits. 0 is not at all.
     fn score(&self, listener: &Listener) -> u32 {
         // SAFETY: A listener is valid by its type invariant, and so is the rest, by the
@@ -116,6 +157,9 @@ impl OrphanTable {
     /// How many there's room for.
     pub(crate) const SIZE: usize = 256;
 
+    /// Into how many buckets they're sorted.
+    const BUCKETS: usize = u64::BITS as usize;
+
     /// None.
     pub(crate) const fn new() -> Self {
         Self {
@@ -123,11 +167,45 @@ impl OrphanTable {
                 // INVARIANT: Null.
                 Slot {
                     listener: Atomic::new(ptr::null_mut()),
-                    port: Atomic::new(0),
+                    key: Atomic::new(0),
                 }
             }; Self::SIZE],
+            buckets: [const { Bucket::new() }; Self::BUCKETS],
+            used: Atomic::new(0),
             end: Atomic::new(0),
         }
+    }
+
+    /// The bucket of a key: its uppermost bits are the most random ones.
+    fn bucket(key: u32) -> usize {
+        (key >> (u32::BITS - Self::BUCKETS.ilog2())) as usize
+    }
+
+    /// Puts a slot in the bucket of its key, or takes it out. If somebody else does so at
+    /// the same time, one of the two may have no effect.
+    fn sort(&self, slot: usize, value: bool) {
+        let i = Self::bucket(self.slots[slot].key.load(Relaxed));
+        let bucket = &self.buckets[i];
+        let used = self.used.load(Relaxed);
+
+        bucket.set(slot, value);
+        self.used.store(
+            if bucket.is_empty() {
+                used & !(1 << i)
+            } else {
+                used | 1 << i
+            },
+            Release,
+        );
+    }
+
+    /// The listener in a slot.
+    fn listener<'a>(&self, slot: usize, _rcu: &'a rcu::Guard) -> Option<&'a Listener> {
+        let listener = self.slots[slot].listener.load(Acquire);
+
+        // SAFETY: By the type invariant, it may lose its last reference after it has left
+        // the slot, and is freed a grace period later. The guard is a read section.
+        (!listener.is_null()).then(|| unsafe { Listener::from_raw(listener) })
     }
 
     /// The best for a target: of those that fit equally well, one with the shortest queue.
@@ -140,42 +218,56 @@ impl OrphanTable {
         // here.
         smp_mb(barrier::Read);
 
-        self.listeners(target.port, rcu)
-            .filter(|listener| listener.is_listening())
-            .map(|listener| (target.score(listener), listener))
-            .filter(|&(score, _)| score > 0)
-            .reduce(|best, other| {
-                let is_better = other.0 > best.0
-                    || other.0 == best.0 && other.1.status().level.is_below(best.1.status().level);
+        let mut best: Option<(u32, &'a Listener)> = None;
 
-                if is_better {
-                    other
-                } else {
-                    best
+        for key in [target.key(), target.wildcard_key()] {
+            self.for_each(key, rcu, |listener| {
+                let score = target.score(listener);
+                let beats = |(most, best): (u32, &Listener)| {
+                    score > most
+                        || score == most && listener.status().level.is_below(best.status().level)
+                };
+
+                if score > 0 && listener.is_listening() && best.is_none_or(beats) {
+                    best = Some((score, listener));
                 }
-            })
-            .map(|(_, listener)| listener)
+            });
+        }
+        best.map(|(_, listener)| listener)
     }
 
-    /// Those with a port.
+    /// Calls `f` with each listener that has a key.
+    #[inline(always)]
+    fn for_each<'a>(&self, key: u32, rcu: &'a rcu::Guard, mut f: impl FnMut(&'a Listener)) {
+        let i = Self::bucket(key);
+
+        if self.used.load(Acquire) & 1 << i == 0 {
+            return;
+        }
+        for (i, word) in self.buckets[i].0.iter().enumerate() {
+            let mut bits = word.load(Acquire);
+
+            while bits != 0 {
+                let slot = i * u64::BITS as usize + bits.trailing_zeros() as usize;
+
+                bits &= bits - 1;
+                if self.slots[slot].key.load(Relaxed) == key {
+                    if let Some(listener) = self.listener(slot, rcu) {
+                        f(listener);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All of them.
     pub(crate) fn listeners<'a>(
         &self,
-        port: u16,
-        _rcu: &'a rcu::Guard,
+        rcu: &'a rcu::Guard,
     ) -> impl Iterator<Item = &'a Listener> + use<'_, 'a> {
         let end = self.end.load(Acquire) as usize;
 
-        self.slots[..end.min(Self::SIZE)]
-            .iter()
-            .filter(move |slot| slot.port.load(Relaxed) == port.into())
-            .filter_map(|slot| {
-                let listener = slot.listener.load(Acquire);
-
-                // SAFETY: By the type invariant, it may lose its last reference after it has
-                // left the slot, and is freed a grace period later. The guard is a read
-                // section.
-                (!listener.is_null()).then(|| unsafe { Listener::from_raw(listener) })
-            })
+        (0..end.min(Self::SIZE)).filter_map(move |slot| self.listener(slot, rcu))
     }
 
     /// Whether a listener is one of these.
@@ -196,9 +288,7 @@ impl OrphanTable {
             .iter()
             .position(|slot| slot.listener.load(Relaxed).is_null())?;
 
-        self.slots[slot]
-            .port
-            .store(listener.address().port().into(), Relaxed);
+        self.slots[slot].key.store(listener.orphan_key(), Relaxed);
         // INVARIANT: The reference was taken just now; if the slot isn't free any more, it's
         // put.
         let reference = listener.get()?.into_raw();
@@ -211,6 +301,7 @@ impl OrphanTable {
             drop(unsafe { ListenerRef::from_raw(reference) });
             return None;
         }
+        self.sort(slot, true);
         self.end
             .store(self.end.load(Relaxed).max(slot as u32 + 1), Release);
         // SAFETY: An FFI call; a closing listener is in process context.
@@ -233,6 +324,7 @@ impl OrphanTable {
             .iter()
             .rposition(|slot| !slot.listener.load(Relaxed).is_null());
 
+        self.sort(slot, false);
         self.end
             .store(last.map_or(0, |last| last as u32 + 1), Release);
         if !listener.is_null() {
