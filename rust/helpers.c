@@ -69,6 +69,13 @@ static bool listener_is_closing(const struct sock *sk)
 	return file && !file_count(file);
 }
 
+__rust_helper bool rust_helper_listener_has_file(const struct sock *sk)
+{
+	const struct socket *sock = READ_ONCE(sk->sk_socket);
+
+	return sock && READ_ONCE(sock->file);
+}
+
 __rust_helper void
 rust_helper_listener_identity(const struct sock *sk,
 			      struct listener_identity *identity)

@@ -177,6 +177,7 @@ bool rust_helper_sk_is_dead(const struct sock *sk);
 u16 rust_helper_sk_family(const struct sock *sk);
 bool rust_helper_sk_holds_net(const struct sock *sk);
 bool rust_helper_sk_reuseport(const struct sock *sk);
+bool rust_helper_listener_has_file(const struct sock *sk);
 bool rust_helper_listener_has_port(const struct sock *sk);
 bool rust_helper_listener_in_repair(const struct sock *sk);
 void rust_helper_listener_address(const struct sock *sk,

@@ -151,14 +151,15 @@ impl Operations for Migration {
     }
 
     fn orphan(listener: Closing<'_>) -> Option<Kept> {
-        // First what most listeners of a host without orphans fail.
-        if !may_be_succeeded(listener.listener()) || !listener.can_go_on() {
+        // First what most listeners fail.
+        if !may_be_succeeded(listener.listener())
+            || listener.has_lasting_sibling(&rcu::read_lock())
+            || !listener.can_go_on()
+        {
             return None;
         }
 
-        let namespace = listener.listener().namespace();
-
-        Orphans::of(namespace).keep(listener, || Sysctls::of(namespace).grace())
+        Orphans::of(listener.listener().namespace()).keep(listener)
     }
 
     fn orphaned<'a>(target: &Target<'_>, rcu: &'a rcu::Guard) -> Option<&'a Listener> {
@@ -185,7 +186,7 @@ fn wanted(sysctls: &Sysctls, program: Option<&Program>) -> bool {
 /// Whether connections of a listener without a group, or of the last one of it, go to a
 /// successor if there's one.
 fn may_be_succeeded(former: &Listener) -> bool {
-    former.holds_namespace() && Sysctls::of(former.namespace()).grace().is_some()
+    former.holds_namespace() && Sysctls::of(former.namespace()).has_grace()
 }
 
 /// What there is to choose from for the connections of a listener that has stopped.

@@ -37,6 +37,7 @@ pub(crate) use self::{
         TakenQueue, //
     },
     closing::{
+        Asking,
         Closing,
         Kept,
         Orphan, //

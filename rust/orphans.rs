@@ -15,6 +15,7 @@ use crate::{
     net::{
         trace,
         uid_of,
+        Asking,
         Closing,
         Kept,
         Listener,
@@ -62,6 +63,9 @@ const MOST_OF_USER: usize = OrphanTable::SIZE / 2;
 /// How long a group of listeners may take to form, from when the first of them listens.
 const FORMING: Delta = Delta::from_millis(20);
 
+/// When to look again after a lookup has found a listener that is about to stop.
+const SOON: Delta = Delta::from_millis(10);
+
 /// An orphaned listener.
 struct Entry {
     listener: Placed,
@@ -82,34 +86,48 @@ impl Entry {
         let left = self.until - now;
         let rcu = rcu::read_lock();
 
-        match successor(&self.listener, table, &rcu) {
-            None => {
+        match Found::of(&self.listener, table, &rcu) {
+            Found::Nobody => {
                 self.succeeded = None;
                 (left, Life::GraceOver)
             }
-            Some(listener) if listener.has_reuseport() => {
+            Found::Stopping => {
+                self.succeeded = None;
+                (left.min(SOON), Life::GraceOver)
+            }
+            Found::Successor(listener) if listener.has_reuseport() => {
                 let since = *self.succeeded.get_or_insert(now);
 
                 // There may be less time than the group has to form.
                 (left.min(since + FORMING - now), Life::Adopted)
             }
-            Some(_) => (Delta::ZERO, Life::Adopted),
+            Found::Successor(_) => (Delta::ZERO, Life::Adopted),
         }
     }
 }
 
-/// The listener that new connections to the address of `former` go to, unless it's one of
-/// the orphans, or is about to stop as well, as its whole group is.
-fn successor<'a>(
-    former: &Listener,
-    orphans: &OrphanTable,
-    rcu: &'a rcu::Guard,
-) -> Option<&'a Listener> {
-    former.lookup(rcu).filter(|found| {
-        !ptr::eq(*found, former)
-            && !orphans.contains(found)
-            && (found.status().stays() || found.has_sibling(rcu))
-    })
+/// To whom new connections to the address of an orphan go.
+enum Found<'a> {
+    /// To no listener but the orphans.
+    Nobody,
+    /// To one that is about to stop, as its whole group is, or will be unhashed at once.
+    Stopping,
+    /// To another listener.
+    Successor(&'a Listener),
+}
+
+impl<'a> Found<'a> {
+    /// Looks the address of `former` up.
+    fn of(former: &Listener, orphans: &OrphanTable, rcu: &'a rcu::Guard) -> Self {
+        match former.lookup(rcu) {
+            Some(found) if ptr::eq(found, former) || orphans.contains(found) => Self::Nobody,
+            Some(found) if found.status().stays() || found.has_sibling(rcu) => {
+                Self::Successor(found)
+            }
+            Some(_) => Self::Stopping,
+            None => Self::Nobody,
+        }
+    }
 }
 
 /// The orphaned listeners of a namespace.
@@ -117,9 +135,26 @@ fn successor<'a>(
 pub(crate) struct Orphans {
     table: OrphanTable,
     #[pin]
-    entries: Mutex<KVec<Entry>>,
+    state: Mutex<State>,
     #[pin]
     work: DelayedWork<Self>,
+}
+
+/// What is known of them.
+struct State {
+    entries: KVec<Entry>,
+    /// The sysctls that count.
+    migrate_req: bool,
+    grace: Option<Delta>,
+    /// As long as listeners can be orphaned.
+    asking: Option<Asking>,
+}
+
+impl State {
+    /// For how long listeners go on without a process, if they do.
+    fn grace(&self) -> Option<Delta> {
+        self.grace.filter(|_| self.migrate_req)
+    }
 }
 
 static ID: Atomic<u32> = Atomic::new(0);
@@ -139,7 +174,12 @@ impl Orphans {
     fn new() -> impl PinInit<Self> {
         pin_init!(&this in Self {
             table: OrphanTable::new(),
-            entries <- new_mutex!(KVec::new()),
+            state <- new_mutex!(State {
+                entries: KVec::new(),
+                migrate_req: false,
+                grace: None,
+                asking: None,
+            }),
             // SAFETY: It's a part of this.
             work <- unsafe { DelayedWork::new(this.as_ptr()) },
         })
@@ -150,26 +190,47 @@ impl Orphans {
         NetFile::<Self>::of(namespace)
     }
 
-    /// Has a listener go on for as long as `grace` says, unless another one that stays has
-    /// or gets its connections, or there are too many. In the latter cases it's unhashed:
-    /// of two that close at the same time, the second doesn't take the first for one that
-    /// stays.
+    /// Says whether connections are migrated. Of several callers, the last one to be asked
+    /// counts. Process context, with no socket locked.
+    pub(crate) fn set_migrate_req(&self, migrate_req: impl FnOnce() -> bool) {
+        self.change(|state| state.migrate_req = migrate_req());
+    }
+
+    /// Says for how long listeners go on without a process, likewise.
+    pub(crate) fn set_grace(&self, grace: impl FnOnce() -> Option<Delta>) {
+        self.change(|state| state.grace = grace());
+    }
+
+    /// Ends all orphans when there are to be none.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+
+        change(&mut state);
+        if state.grace().is_some() {
+            state.asking.get_or_insert_with(Asking::new);
+        } else {
+            state.asking = None;
+            drop(state);
+            self.end_all();
+        }
+    }
+
+    /// Has a listener go on for the grace of the namespace, unless another one that stays
+    /// has or gets its connections, or there are too many. In the latter cases it's
+    /// unhashed: of two that close at the same time, the second doesn't take the first for
+    /// one that stays.
     ///
     /// Process context, with the listener locked.
     #[inline(never)]
-    pub(crate) fn keep(
-        &self,
-        closing: Closing<'_>,
-        grace: impl FnOnce() -> Option<Delta>,
-    ) -> Option<Kept> {
-        let mut entries = self.entries.lock();
+    pub(crate) fn keep(&self, closing: Closing<'_>) -> Option<Kept> {
+        let mut state = self.state.lock();
         // Under the lock, so that no orphan comes after all have been ended.
-        let grace = grace()?;
+        let grace = state.grace()?;
         let has_sibling = closing.has_sibling(&rcu::read_lock());
         let published = if has_sibling {
             None
         } else {
-            self.publish(&mut entries, &closing)
+            self.publish(&mut state.entries, &closing)
         };
 
         closing.unhash();
@@ -177,29 +238,32 @@ impl Orphans {
 
         // A wildcard, or one that has come just now.
         let rcu = rcu::read_lock();
-        if let Some(successor) = successor(&closing, &self.table, &rcu) {
+        let found = Found::of(&closing, &self.table, &rcu);
+        if let Found::Successor(successor) = found {
             if successor.is_like(&closing) {
                 closing.share_cookies(successor, &rcu);
             }
             return None;
         }
+        let is_stopping = matches!(found, Found::Stopping);
         drop(rcu);
 
         let listener = closing.listener();
         let (placed, kept) = published.keep(closing)?;
         let until = Instant::now() + grace;
-        let is_next = entries
+        let is_next = state
+            .entries
             .iter()
             .all(|entry| entry.until - until > Delta::ZERO);
-        let pushed = entries.push_within_capacity(Entry {
+        let pushed = state.entries.push_within_capacity(Entry {
             listener: placed,
             until,
             succeeded: None,
         });
 
         // Otherwise there's work to be done before.
-        if pushed.is_ok() && is_next {
-            self.queue_work(&mut entries);
+        if pushed.is_ok() && (is_next || is_stopping) {
+            self.queue_work(&mut state.entries);
         }
         trace::orphan(listener, Life::Orphaned);
         Some(kept)
@@ -249,7 +313,7 @@ impl Orphans {
     }
 
     /// Ends all orphans. Process context, with no socket locked.
-    pub(crate) fn end_all(&self) {
+    fn end_all(&self) {
         while let Some(orphan) = self.take(|_| Some(Life::Disabled)) {
             drop(orphan);
         }
@@ -257,7 +321,7 @@ impl Orphans {
 
     /// Takes one that ends out, to be dropped with nothing locked.
     fn take(&self, mut end: impl FnMut(&mut Entry) -> Option<Life>) -> Option<Orphan> {
-        let mut entries = self.entries.lock();
+        let entries = &mut self.state.lock().entries;
         let (i, end) = entries
             .iter_mut()
             .enumerate()
@@ -291,7 +355,7 @@ impl Work for Orphans {
         }) {
             drop(orphan);
         }
-        self.queue_work(&mut self.entries.lock());
+        self.queue_work(&mut self.state.lock().entries);
     }
 }
 
@@ -310,7 +374,7 @@ impl Show for Orphans {
             "backlog",
             "left_ms"
         );
-        for entry in self.entries.lock().iter_mut() {
+        for entry in self.state.lock().entries.iter_mut() {
             let left = entry.end(&self.table).0.as_millis_ceil().max(0);
             let listener = &entry.listener;
             let (address, queue) = (listener.address(), listener.accept_queue());

@@ -53,27 +53,29 @@ sysctls! {
     Balance = c"tcp_migrate_req_balance", 1, [0..=1], ignored;
     Stall = c"tcp_migrate_req_stall_ms", 0, [0..=0, 100..=60_000], scanned;
     Unread = c"tcp_migrate_req_unread", Unread::Never as u32, [0..=Unread::AnyExit as u32], ignored;
-    Grace = c"tcp_migrate_req_grace_ms", 0, [0..=60_000], without_orphans;
+    Grace = c"tcp_migrate_req_grace_ms", 0, [0..=60_000], orphaned;
 }
 
 fn ignored(_namespace: &Namespace, _value: &Atomic<u32>) {}
 
 fn migrated(namespace: &Namespace, value: &Atomic<u32>) {
     Stalls::of(namespace).set_migrate_req(|| value.load(Relaxed) != 0);
-    without_orphans(namespace, value);
+    Orphans::of(namespace).set_migrate_req(|| value.load(Relaxed) != 0);
 }
 
 fn scanned(namespace: &Namespace, value: &Atomic<u32>) {
-    Stalls::of(namespace).set_stall(|| match value.load(Relaxed) {
-        0 => None,
-        stall => Some(Delta::from_millis(stall.into())),
-    });
+    Stalls::of(namespace).set_stall(|| milliseconds(value));
 }
 
-/// Ends the orphaned listeners when there are to be none.
-fn without_orphans(namespace: &Namespace, value: &Atomic<u32>) {
-    if value.load(Relaxed) == 0 {
-        Orphans::of(namespace).end_all();
+fn orphaned(namespace: &Namespace, value: &Atomic<u32>) {
+    Orphans::of(namespace).set_grace(|| milliseconds(value));
+}
+
+/// A time, if there's one.
+fn milliseconds(value: &Atomic<u32>) -> Option<Delta> {
+    match value.load(Relaxed) {
+        0 => None,
+        value => Some(Delta::from_millis(value.into())),
     }
 }
 
@@ -116,11 +118,9 @@ impl Sysctls {
         self.value(Sysctl::MigrateReq) != 0
     }
 
-    /// For how long a listener goes on without a process, if it does.
-    pub(crate) fn grace(&self) -> Option<Delta> {
-        let grace = self.value(Sysctl::Grace);
-
-        (self.migrate_req() && grace != 0).then(|| Delta::from_millis(grace.into()))
+    /// Whether listeners may go on without a process.
+    pub(crate) fn has_grace(&self) -> bool {
+        self.migrate_req() && self.value(Sysctl::Grace) != 0
     }
 
     /// When a process's connections are given back.

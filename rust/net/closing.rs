@@ -10,6 +10,13 @@ use super::{
 };
 use crate::bindings;
 use core::ops::Deref;
+use kernel::sync::{
+    barrier::{
+        self,
+        smp_mb, //
+    },
+    rcu, //
+};
 
 /// A listener about which the kernel asks whether it's to go on.
 ///
@@ -35,6 +42,17 @@ impl<'a> Closing<'a> {
     /// The listener.
     pub(crate) fn listener(&self) -> &'a Listener {
         self.0
+    }
+
+    /// Whether another listener of its group stays, for all that is known. Of two that are
+    /// closed at the same time, at least one sees the other being closed.
+    #[inline]
+    pub(crate) fn has_lasting_sibling(&self, rcu: &rcu::Guard) -> bool {
+        // Pairs with the same of the other one: each has closed its last file descriptor
+        // before, and looks at the other's next.
+        smp_mb(barrier::Full);
+
+        self.has_file() && self.has_sibling_where(rcu, |_| 0, Listener::has_file)
     }
 
     /// Whether it can go on: it's a process's, which has chosen its port; a successor
@@ -71,6 +89,26 @@ impl Deref for Closing<'_> {
 
     fn deref(&self) -> &Listener {
         self.0
+    }
+}
+
+/// The kernel asks about closing listeners as long as there's one of these.
+pub(crate) struct Asking(());
+
+impl Asking {
+    /// Has it ask. May sleep.
+    pub(crate) fn new() -> Self {
+        // SAFETY: An FFI call.
+        unsafe { bindings::tcp_migrate_grace_inc() };
+        Self(())
+    }
+}
+
+impl Drop for Asking {
+    /// May sleep.
+    fn drop(&mut self) {
+        // SAFETY: An FFI call; `new` has counted this.
+        unsafe { bindings::tcp_migrate_grace_dec() };
     }
 }
 

@@ -195,6 +195,13 @@ impl Listener {
         })
     }
 
+    /// Whether it has a file, of which one sees when it's closed. What is MPTCP's or the
+    /// kernel's has none.
+    pub(super) fn has_file(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::listener_has_file(self.as_raw()) }
+    }
+
     /// Whether it has a reference on its namespace, as all but some of the kernel's own.
     pub(crate) fn holds_namespace(&self) -> bool {
         // SAFETY: Valid by the type invariant.
