@@ -134,6 +134,9 @@ impl<'a> Found<'a> {
 #[pin_data(PinnedDrop)]
 pub(crate) struct Orphans {
     table: OrphanTable,
+    /// Held as some are ended, so that others can wait for that.
+    #[pin]
+    ending: Mutex<()>,
     #[pin]
     state: Mutex<State>,
     #[pin]
@@ -174,6 +177,7 @@ impl Orphans {
     fn new() -> impl PinInit<Self> {
         pin_init!(&this in Self {
             table: OrphanTable::new(),
+            ending <- new_mutex!(()),
             state <- new_mutex!(State {
                 entries: KVec::new(),
                 migrate_req: false,
@@ -314,21 +318,30 @@ impl Orphans {
 
     /// Ends all orphans. Process context, with no socket locked.
     fn end_all(&self) {
-        while let Some(orphan) = self.take(|_| Some(Life::Disabled)) {
+        self.end(|_| Some(Life::Disabled));
+    }
+
+    /// Ends those for which there's a reason. When it returns, they have been stopped.
+    /// Process context, with no socket locked.
+    fn end(&self, mut why: impl FnMut(&mut Entry) -> Option<Life>) {
+        let _ending = self.ending.lock();
+
+        while let Some(orphan) = self.take(&mut why) {
             drop(orphan);
         }
     }
 
     /// Takes one that ends out, to be dropped with nothing locked.
-    fn take(&self, mut end: impl FnMut(&mut Entry) -> Option<Life>) -> Option<Orphan> {
+    fn take(&self, why: impl FnMut(&mut Entry) -> Option<Life>) -> Option<Orphan> {
         let entries = &mut self.state.lock().entries;
-        let (i, end) = entries
+        let (i, why) = entries
             .iter_mut()
+            .map(why)
             .enumerate()
-            .find_map(|(i, entry)| Some((i, end(entry)?)))?;
+            .find_map(|(i, why)| Some((i, why?)))?;
         let entry = entries.remove(i).ok()?;
 
-        trace::orphan(&entry.listener, end);
+        trace::orphan(&entry.listener, why);
         self.table.take(entry.listener)
     }
 
@@ -348,13 +361,11 @@ impl Orphans {
 impl Work for Orphans {
     /// Ends those whose time is up, or that have a successor.
     fn run(&self) {
-        while let Some(orphan) = self.take(|entry| {
-            let (left, end) = entry.end(&self.table);
+        self.end(|entry| {
+            let (left, why) = entry.end(&self.table);
 
-            (left.as_nanos() <= 0).then_some(end)
-        }) {
-            drop(orphan);
-        }
+            (left.as_nanos() <= 0).then_some(why)
+        });
         self.queue_work(&mut self.state.lock().entries);
     }
 }
@@ -362,8 +373,10 @@ impl Work for Orphans {
 impl Show for Orphans {
     const NAME: &'static CStr = c"tcp_migrate_orphans";
 
-    /// A line for each, and a heading.
+    /// A line for each, and a heading. What isn't listed has been stopped.
     fn show(&self, file: &SeqFile) {
+        let _ending = self.ending.lock();
+
         seq_print!(
             file,
             "{:<39} {:>5} {:>10} {:>10} {:>10} {:>7}\n",
