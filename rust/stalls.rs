@@ -90,6 +90,8 @@ struct Seen {
     head: Option<Head>,
     /// Since when that was the head.
     since: Instant<Monotonic>,
+    /// Whether that has been for too long.
+    is_stalled: bool,
 }
 
 /// A listener whose queue stands still.
@@ -223,13 +225,12 @@ impl Scanner {
 
     /// Rescues what waits for a listener, unless it has moved by now. What is first of the
     /// rest then, if it was rescued.
-    fn rescue(&self, state: &State, unmoved: &[Unmoved], i: usize) -> Option<Option<Head>> {
-        let Unmoved { listener, head, .. } = &unmoved[i];
-        let is_stalled = |other: &Listener| state.is_stalled(unmoved, other);
+    fn rescue(&self, state: &State, unmoved: &Unmoved) -> Option<Option<Head>> {
+        let is_stalled = |other: &Listener| state.is_stalled(other);
 
-        Stalled::try_lock(listener, |stalled| {
+        Stalled::try_lock(&unmoved.listener, |stalled| {
             (stalled.is_nonblocking()
-                && stalled.head() == *head
+                && stalled.head() == unmoved.head
                 && (self.rescue)(stalled, &is_stalled))
             .then(|| stalled.head())
         })?
@@ -248,8 +249,7 @@ impl State {
         self.wanted.retain(|wanted| wanted.namespace != namespace);
     }
 
-    /// Looks at all listeners in whose queue something waits. Those that are stalled, by
-    /// address.
+    /// Looks at all listeners in whose queue something waits. Those that are stalled.
     fn look(&mut self) -> KVec<Unmoved> {
         let now = Instant::now();
         let mut unmoved = KVec::new();
@@ -272,6 +272,7 @@ impl State {
             };
             let (cookie, head) = (listener.cookie(), listener.head());
             let since = self.since(cookie, head).unwrap_or(now);
+            let is_stalled = head.is_some() && now - since >= stall;
 
             waiting += 1;
             // What there's no room or memory for is seen next time.
@@ -279,8 +280,9 @@ impl State {
                 cookie,
                 head,
                 since,
+                is_stalled,
             });
-            if head.is_none() || now - since < stall {
+            if !is_stalled {
                 return;
             }
             if let Some(listener) = listener.get() {
@@ -299,42 +301,43 @@ impl State {
         seen.sort_unstable_by_key(|seen| seen.cookie);
         self.seen = seen;
         self.waiting = waiting;
-        unmoved.sort_unstable_by_key(|unmoved| unmoved.listener.key());
         unmoved
     }
 
     /// Since when this is the head of a listener's queue, if it was seen before.
     fn since(&self, cookie: u64, head: Option<Head>) -> Option<Instant<Monotonic>> {
-        self.seen
-            .binary_search_by_key(&cookie, |seen| seen.cookie)
-            .ok()
-            .map(|i| &self.seen[i])
+        self.find_seen(cookie)
             .filter(|seen| seen.head == head)
             .map(|seen| seen.since)
     }
 
     /// Whether a listener has a sibling that isn't stalled. In a large group, each look
     /// is at others.
-    fn has_better(&self, unmoved: &[Unmoved], i: usize) -> bool {
-        let listener = &*unmoved[i].listener;
+    fn has_better(&self, listener: &Listener) -> bool {
         let looks = self.looks.wrapping_mul(GOLDEN_RATIO);
 
         listener.has_sibling_where(
             &rcu::read_lock(),
             |n| policy::first(looks, n),
-            |sibling| sibling.is_like(listener) && !self.is_stalled(unmoved, sibling),
+            |sibling| !self.is_stalled(sibling) && sibling.is_like(listener),
         )
     }
 
     /// Whether a listener is stalled, or was, and may still be.
-    fn is_stalled(&self, unmoved: &[Unmoved], listener: &Listener) -> bool {
-        let key = listener.key();
-
-        self.find_parked(key)
+    fn is_stalled(&self, listener: &Listener) -> bool {
+        self.find_parked(listener.key())
             .is_ok_and(|i| self.parked[i].is_suspect(Instant::now()))
-            || unmoved
-                .binary_search_by_key(&key, |unmoved| unmoved.listener.key())
-                .is_ok()
+            || self
+                .find_seen(listener.cookie())
+                .is_some_and(|seen| seen.is_stalled)
+    }
+
+    /// What the last look has shown of a listener.
+    fn find_seen(&self, cookie: u64) -> Option<&Seen> {
+        self.seen
+            .binary_search_by_key(&cookie, |seen| seen.cookie)
+            .ok()
+            .map(|i| &self.seen[i])
     }
 
     /// Where a listener is in `parked`, or would be.
@@ -423,12 +426,13 @@ impl Work for Scanner {
         let mut state = self.state.lock();
         let unmoved = state.look();
 
-        for i in 0..unmoved.len() {
-            if !state.has_better(&unmoved, i) || state.parked.reserve(1, GFP_KERNEL).is_err() {
+        for unmoved in &unmoved {
+            if !state.has_better(&unmoved.listener) || state.parked.reserve(1, GFP_KERNEL).is_err()
+            {
                 continue;
             }
-            if let Some(rest) = self.rescue(&state, &unmoved, i) {
-                state.note(&unmoved[i], rest);
+            if let Some(rest) = self.rescue(&state, unmoved) {
+                state.note(unmoved, rest);
             }
         }
         state.release();
