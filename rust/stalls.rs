@@ -13,6 +13,7 @@ use crate::{
         Work, //
     },
     net::{
+        cond_resched_unless_bpf,
         for_each_waiting,
         Head,
         Listener,
@@ -249,7 +250,8 @@ impl State {
         self.wanted.retain(|wanted| wanted.namespace != namespace);
     }
 
-    /// Looks at all listeners in whose queue something waits. Those that are stalled.
+    /// Looks at all listeners in whose queue something waits. Those that are stalled; those
+    /// of a group mostly follow each other.
     fn look(&mut self) -> KVec<Unmoved> {
         let now = Instant::now();
         let mut unmoved = KVec::new();
@@ -313,14 +315,35 @@ impl State {
 
     /// Whether a listener has a sibling that isn't stalled. In a large group, each look
     /// is at others.
-    fn has_better(&self, listener: &Listener) -> bool {
-        let looks = self.looks.wrapping_mul(GOLDEN_RATIO);
+    ///
+    /// `hopeless` is a group of which this look has been at stalled ones only. It would be
+    /// at the same ones for each other listener of the group. If another group gets
+    /// its memory meanwhile, that one is left to the next look.
+    fn has_better(&self, listener: &Listener, hopeless: &mut Option<usize>) -> bool {
+        let rcu = rcu::read_lock();
+        let group = listener.group_key(&rcu);
 
-        listener.has_sibling_where(
-            &rcu::read_lock(),
+        if *hopeless == group {
+            return false;
+        }
+
+        let looks = self.looks.wrapping_mul(GOLDEN_RATIO);
+        let mut all_stalled = true;
+        let has_better = listener.has_sibling_where(
+            &rcu,
             |n| policy::first(looks, n),
-            |sibling| !self.is_stalled(sibling) && sibling.is_like(listener),
-        )
+            |sibling| {
+                let is_stalled = self.is_stalled(sibling);
+
+                all_stalled &= is_stalled;
+                !is_stalled && sibling.is_like(listener)
+            },
+        );
+
+        if all_stalled {
+            *hopeless = group;
+        }
+        has_better
     }
 
     /// Whether a listener is stalled, or was, and may still be.
@@ -425,9 +448,12 @@ impl Work for Scanner {
     fn run(&self) {
         let mut state = self.state.lock();
         let unmoved = state.look();
+        let mut hopeless = None;
 
         for unmoved in &unmoved {
-            if !state.has_better(&unmoved.listener) || state.parked.reserve(1, GFP_KERNEL).is_err()
+            cond_resched_unless_bpf();
+            if !state.has_better(&unmoved.listener, &mut hopeless)
+                || state.parked.reserve(1, GFP_KERNEL).is_err()
             {
                 continue;
             }

@@ -185,7 +185,7 @@ impl Listener {
         &self,
         rcu: &rcu::Guard,
         first: impl FnOnce(u16) -> u16,
-        is: impl Fn(&Listener) -> bool,
+        mut is: impl FnMut(&Listener) -> bool,
     ) -> bool {
         self.group(rcu).is_some_and(|group| {
             group
@@ -326,6 +326,15 @@ impl Listener {
 
         // SAFETY: Not null, and read under RCU, which the guard keeps.
         NonNull::new(reuse).map(|reuse| unsafe { Group::from_raw(reuse, self, rcu) })
+    }
+
+    /// What tells its group from others in this read section. `None` as for
+    /// [`Self::group`].
+    pub(crate) fn group_key(&self, _rcu: &rcu::Guard) -> Option<usize> {
+        // SAFETY: Valid by the type invariant; the guard is the read section.
+        let reuse = unsafe { bindings::sk_reuseport_cb(self.as_raw()) };
+
+        (!reuse.is_null()).then_some(reuse as usize)
     }
 
     /// The socket's accept queue.
