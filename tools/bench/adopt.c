@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 		empty[i] = measure(0, counts[i]);
 
 	for (i = 0; i < children; i++)
-		client_open(i);
+		client_open(SERVER, i);
 
 	for (i = 0; i < 2; i++) {
 		cost = measure(children, counts[i]);

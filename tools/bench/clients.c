@@ -54,14 +54,14 @@ int client_bind(int number)
 	return fd;
 }
 
-int client_open(int number)
+int client_open(const char *address, int number)
 {
 	const struct linger reset = { .l_onoff = 1 };
 	int fd = client_bind(number);
 	union address to;
 	socklen_t len;
 
-	len = address_parse(&to, SERVER);
+	len = address_parse(&to, address);
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
 	    connect(fd, &to.any, len))
 		fail("client_open");

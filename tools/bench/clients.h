@@ -20,9 +20,9 @@ int server_open(const char *address);
 int client_bind(int number);
 
 /*
- * The same, connected: it's in an accept queue when this returns. Closing it
+ * The same, connected to a server: it's in an accept queue when this returns. Closing it
  * resets the connection, which leaves nothing behind.
  */
-int client_open(int number);
+int client_open(const char *address, int number);
 
 #endif /* CLIENTS_H */

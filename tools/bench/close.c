@@ -92,7 +92,7 @@ static long migrate(int children, int count, long *empty, bool *watching)
 	int i;
 
 	for (; queued < children; queued++)
-		client_open(opened++);
+		client_open(SERVER, opened++);
 
 	for (i = 0; i < count; i++)
 		destinations[i] = server_open(SERVER);

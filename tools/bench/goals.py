@@ -21,6 +21,9 @@ NEVER_MIGRATING = 1.005
 # Instructions that it may take more to connect to an orphaned listener.
 IN_THE_GAP = 150
 
+# Instructions to look at a listener for which nothing waits.
+IDLE = 10
+
 # The head of an empty packet and its data.
 PACKET = 2
 
@@ -104,6 +107,10 @@ def of(case, quantity, ours, peer):
         live = ours["connect live", quantity]
         yield Goal(f"connecting in the gap: at most {IN_THE_GAP} more",
                    live.median + IN_THE_GAP)
+    if case == "scan off":
+        yield Goal("no stall time: nobody looks", 0)
+    if case == "scan 20000" and quantity == "per listener":
+        yield Goal(f"at most {IDLE} to look at an idle listener", IDLE)
     if case.startswith("ack") and quantity == "each":
         yield Goal("final ACK: no dearer", peer * EXACT)
     if case.startswith("timer") and quantity == "each":
