@@ -383,7 +383,13 @@ impl Drop for TakenQueue<'_> {
 
         back.prepend(mem::replace(&mut self.kept, RequestList::new()));
         if self.is_charged {
+            let n = back.len();
+
             self.former.accept_queue().lock().put_back(back, self.sent);
+            // Who has looked meanwhile has seen nothing to accept, and waits.
+            if n > 0 {
+                self.former.data_ready(n);
+            }
         } else if !back.is_empty() {
             // The queue is empty: nobody queues on a listener that has stopped.
             let _empty = self.former.accept_queue().lock().swap(back);
