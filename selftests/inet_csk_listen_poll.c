@@ -24,9 +24,6 @@
 #define HALF	(CLIENTS / 2)
 #define ROUNDS	3
 
-/* How far a program counts for each connection that is moved. */
-#define SLOW	100000
-
 #define STALL_MS	"100"
 
 FIXTURE(inet_csk_listen_poll) {
@@ -98,12 +95,11 @@ static void one_round(struct __test_metadata *_metadata,
 		      const FIXTURE_VARIANT(inet_csk_listen_poll) * variant)
 {
 	struct epoll_event event = { .events = variant->events };
-	int i;
 
 	self->from = listener_open_unblocked("127.0.0.1");
 	ASSERT_LE(0, self->from);
 	ASSERT_EQ(0, epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->from, &event));
-	ASSERT_EQ(0, group_migrate(self->from, SK_PASS, SLOW));
+	ASSERT_EQ(0, group_migrate(self->from, SK_PASS, SLOW_MOVE));
 	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS, "127.0.0.1"));
 	self->to = listener_open_backlog("127.0.0.1", HALF - 1);
 	ASSERT_LE(0, self->to);
@@ -112,9 +108,7 @@ static void one_round(struct __test_metadata *_metadata,
 	} while (listener_queued(self->from) == CLIENTS);
 
 	EXPECT_EQ(HALF, listener_serve_in_order(self->to, HALF));
-	for (i = 0; i < CLIENTS; i++)
-		close(self->clients[i]);
-
+	clients_close(self->clients, CLIENTS);
 	close(self->from);
 	close(self->to);
 }

@@ -350,14 +350,6 @@ static int open_listener(const char *address, const struct setting *setting,
 	return setting->before || !set(fd, setting, value) ? fd : -1;
 }
 
-static void clients_close(const int *clients)
-{
-	int i;
-
-	for (i = 0; i < CLIENTS; i++)
-		close(clients[i]);
-}
-
 FIXTURE(queued) {
 };
 
@@ -466,7 +458,7 @@ static void check_queued(struct __test_metadata *_metadata,
 		TH_LOG("%s", setting->name);
 
 	ASSERT_EQ(0, close(different));
-	clients_close(clients);
+	clients_close(clients, CLIENTS);
 }
 
 static void check_all_queued(struct __test_metadata *_metadata,
@@ -662,7 +654,7 @@ TEST_F(ignored, require)
 		EXPECT_EQ(CLIENTS, listener_queued(to))
 			TH_LOG("%s", setting->name);
 		ASSERT_EQ(0, close(to));
-		clients_close(clients);
+		clients_close(clients, CLIENTS);
 	}
 }
 

@@ -341,6 +341,14 @@ int clients_reset(const int *clients, int count)
 	return i;
 }
 
+void clients_close(const int *clients, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		close(clients[i]);
+}
+
 int listener_serve_in_order(int fd, int count)
 {
 	int i;

@@ -101,6 +101,7 @@ int listener_keep_serving(int fd);
 int clients_connect(int *clients, int count, const char *address);
 int clients_served(const int *clients, int count);
 int clients_reset(const int *clients, int count);
+void clients_close(const int *clients, int count);
 int listener_serve_in_order(int fd, int count);
 
 #endif /* LISTENERS_H */

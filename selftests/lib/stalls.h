@@ -11,6 +11,12 @@
 #define MIGRATE_REQ_STALL	"net/ipv4/tcp_migrate_req_stall_ms"
 #define STALLS			"/proc/net/tcp_migrate_stalls"
 
+/*
+ * How far group_migrate() counts, so that moving some 40 connections takes longer than it
+ * takes to do something meanwhile, on any machine.
+ */
+#define SLOW_MOVE	50000
+
 /* As a listener that has been stalled is shown. */
 struct stall {
 	int port;
