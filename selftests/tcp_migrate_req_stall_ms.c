@@ -10,10 +10,14 @@
  */
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "lib/harness.h"
 #include "lib/filters.h"
+#include "lib/keys.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/outcomes.h"
@@ -28,6 +32,12 @@
 #define MANY		64
 
 #define PEERS		4
+
+#define WORKERS		3
+#define CROWD		90
+#define CROWD_STALL_MS	500
+
+#define SECRET		"correct horse"
 
 /* On every listener, and no cookie needed. */
 #define FASTOPEN	"1539"
@@ -282,6 +292,57 @@ TEST_F(tcp_migrate_req_stall_ms, other_owner)
 	expect_untouched(_metadata, self->from);
 }
 
+/* No sibling may have what waits, though they could have what comes. */
+static void expect_kept(struct __test_metadata *_metadata, int from, int to)
+{
+	start(_metadata);
+	ASSERT_TRUE(stalls_looked_for(-1));
+	EXPECT_EQ(1, outcome_read("stall", "migrated"));
+	EXPECT_EQ(0, outcomes_sum(false));
+	EXPECT_EQ(0, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(from, CLIENTS));
+}
+
+TEST_F(tcp_migrate_req_stall_ms, other_device)
+{
+	int to = open_other(_metadata, variant->address);
+
+	ASSERT_EQ(0, setsockopt(to, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	expect_kept(_metadata, self->from, to);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, other_keys)
+{
+	int to = open_other(_metadata, variant->address);
+
+	ASSERT_EQ(0, md5_set(to, variant->address, SECRET));
+	expect_kept(_metadata, self->from, to);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, other_settings)
+{
+	int to = open_other(_metadata, variant->address);
+	int one = 1;
+
+	ASSERT_EQ(0, setsockopt(to, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_MATCH, "2"));
+	expect_kept(_metadata, self->from, to);
+}
+
+TEST_F(tcp_migrate_req_stall_ms, prefers_the_same_settings)
+{
+	int to[] = { open_other(_metadata, variant->address),
+		     open_other(_metadata, variant->address),
+		     open_other(_metadata, variant->address) };
+	int one = 1;
+
+	ASSERT_EQ(0, setsockopt(to[0], SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)));
+	ASSERT_EQ(0, setsockopt(to[2], SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)));
+	start(_metadata);
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to[1], CLIENTS));
+}
+
 TEST_F(tcp_migrate_req_stall_ms, program_that_selects)
 {
 	open_other(_metadata, variant->address);
@@ -305,12 +366,112 @@ TEST_F(tcp_migrate_req_stall_ms, program_that_drops)
 	int to = open_other(_metadata, variant->address);
 
 	ASSERT_EQ(0, group_migrate(self->from, SK_DROP, 0));
+	expect_kept(_metadata, self->from, to);
+}
+
+/* Waits until some of the connections have been moved, and most of them haven't. */
+static void start_slowly(struct __test_metadata *_metadata, int from, int to)
+{
+	ASSERT_EQ(0, group_migrate(from, SK_PASS, SLOW_MOVE));
 	start(_metadata);
-	ASSERT_TRUE(stalls_looked_for(-1));
-	EXPECT_EQ(1, outcome_read("stall", "migrated"));
-	EXPECT_EQ(0, outcomes_sum(false));
-	EXPECT_EQ(0, listener_queued(to));
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
+	ASSERT_TRUE(wait_until(!listener_idle(to)));
+}
+
+TEST_F(tcp_migrate_req_stall_ms, source_closes_meanwhile)
+{
+	int to = open_other(_metadata, variant->address);
+
+	start_slowly(_metadata, self->from, to);
+	ASSERT_EQ(0, close(self->from));
+	EXPECT_EQ(CLIENTS, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_TRUE(outcomes_agree());
+	expect_counters(_metadata, CLIENTS, 0);
+}
+
+static int listen_unblocked(void *address)
+{
+	return listener_open_unblocked(address) < 0 ? -1 : 0;
+}
+
+TEST_F(tcp_migrate_req_stall_ms, process_is_killed_meanwhile)
+{
+	int clients[CLIENTS], to;
+	pid_t owner;
+
+	ASSERT_EQ(0, close(self->from));
+	owner = process_start(listen_unblocked, (void *)variant->address);
+	ASSERT_LT(0, owner);
+	ASSERT_EQ(CLIENTS, clients_connect(clients, CLIENTS, variant->address));
+	to = open_other(_metadata, variant->address);
+	start_slowly(_metadata, to, to);
+	ASSERT_EQ(0, process_kill(owner));
+	EXPECT_EQ(CLIENTS, listener_queued(to));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
+}
+
+/* What it had got goes on to the last one, like that which hadn't come yet. */
+TEST_F(tcp_migrate_req_stall_ms, destination_closes_meanwhile)
+{
+	int to[] = { open_other(_metadata, variant->address),
+		     open_other(_metadata, variant->address) };
+
+	start_slowly(_metadata, self->from, to[0]);
+	ASSERT_EQ(0, close(to[0]));
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
+	EXPECT_EQ(CLIENTS, listener_queued(to[1]));
+	EXPECT_EQ(CLIENTS, listener_serve_all(to[1]));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
+}
+
+static void *serve_slowly(void *listener)
+{
+	int i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		usleep(100000);
+		listener_serve(*(int *)listener);
+	}
+
+	return NULL;
+}
+
+static int start_to_serve(void *listener)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, serve_slowly, listener) ? -1 : 0;
+}
+
+/* By two processes, one of which hangs. */
+TEST_F(tcp_migrate_req_stall_ms, shared_by_processes)
+{
+	long last, now, longest = 0, until;
+	char stall[16];
+	int i;
+
+	open_other(_metadata, variant->address);
+	ASSERT_LT(0, process_start(start_to_serve, &self->from));
+	snprintf(stall, sizeof(stall), "%d", LONG_STALL_MS);
+	last = now_ms();
+	until = last + 2 * LONG_STALL_MS;
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, stall));
+	for (i = 0; i < CLIENTS && last < until; i++) {
+		if (!client_served(self->clients[i], i))
+			break;
+		now = now_ms();
+		longest = now - last > longest ? now - last : longest;
+		last = now;
+	}
+
+	if (!end_late(_metadata, last) || longest > LONG_STALL_MS / 2)
+		SKIP(return, "the machine is too slow");
+
+	EXPECT_LE(until, last);
+	EXPECT_EQ(0, outcome_read("stall", "migrated"));
 }
 
 /* What the test's own process holds the writing end of until it ends. */
@@ -352,6 +513,73 @@ TEST_F(tcp_migrate_req_stall_ms, inherited_by_a_child)
 	ASSERT_TRUE(stalls_rescued(CLIENTS));
 	EXPECT_EQ(CLIENTS, listener_serve_in_order(to, CLIENTS));
 	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
+}
+
+/* Servers, of which one is stopped. */
+FIXTURE(workers) {
+	pid_t workers[WORKERS];
+};
+
+FIXTURE_VARIANT(workers) {
+	const char *address;
+};
+
+ADDRESS_VARIANTS(workers, "127.0.0.1", "::1");
+
+static int work(void *address)
+{
+	int listener = listener_open_unblocked(address);
+
+	return listener < 0 ? -1 : listener_keep_serving(listener);
+}
+
+FIXTURE_SETUP(workers)
+{
+	char stall[16];
+	int i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	snprintf(stall, sizeof(stall), "%d", CROWD_STALL_MS);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, stall));
+	for (i = 0; i < WORKERS; i++) {
+		self->workers[i] = process_start(work, (void *)variant->address);
+		ASSERT_LT(0, self->workers[i]);
+	}
+}
+
+FIXTURE_TEARDOWN(workers)
+{
+}
+
+/* Has many clients served. How long it takes, from when the last one has connected. */
+static long serve_crowd(struct __test_metadata *_metadata, const char *address)
+{
+	int clients[CROWD];
+	long begun;
+
+	ASSERT_EQ(CROWD, clients_connect(clients, CROWD, address));
+	begun = now_ms();
+	EXPECT_EQ(CROWD, clients_served(clients, CROWD));
+	clients_close(clients, CROWD);
+	return now_ms() - begun;
+}
+
+/* Within twice the stall time, and whatever else the machine takes. */
+TEST_F(workers, one_is_stopped)
+{
+	long begun = now_ms(), machine, took;
+	int status;
+
+	serve_crowd(_metadata, variant->address);
+	machine = now_ms() - begun;
+	ASSERT_EQ(0, kill(self->workers[1], SIGSTOP));
+	ASSERT_EQ(self->workers[1], waitpid(self->workers[1], &status, WUNTRACED));
+	took = serve_crowd(_metadata, variant->address);
+	EXPECT_GE(2 * CROWD_STALL_MS + 4 * machine, took)
+		TH_LOG("%ld ms for all clients without it", machine);
+	EXPECT_LT(0, outcome_read("stall", "migrated"));
+	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
 /* Connections that aren't like those of clients. */
