@@ -9,7 +9,8 @@
  *     others in the middle of the handshake.
  *  2. Two more listeners join the group, the first one stops.
  *  3. The program is asked about each connection: when the listener stops,
- *     when the SYN+ACK is sent again, or when the final ACK comes.
+ *     when the SYN+ACK is sent again, or when the final ACK comes. Or the listener
+ *     goes on, and nobody accepts from it.
  *  4. The listener that it names accepts the connection, whatever its settings;
  *     any one if it names none, or one that isn't alive or may not have the
  *     connection; if it says SK_DROP, the client is reset.
@@ -23,7 +24,10 @@
 #include "lib/keys.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
+#include "lib/outcomes.h"
+#include "lib/patience.h"
 #include "lib/segments.h"
+#include "lib/stalls.h"
 
 #define CLIENTS	8
 #define PEERS	4
@@ -230,6 +234,73 @@ TEST_F(bpf_run_sk_reuseport, asked_again)
 	expect_questions(_metadata, scene->bpf, CLIENTS + PEERS, PEERS, cookie,
 			 BPF_TCP_NEW_SYN_RECV);
 	expect_counters(_metadata, CLIENTS + 2 * PEERS, 0);
+}
+
+/* The first listener isn't accepted from, as the others would be. */
+static void stall(struct __test_metadata *_metadata, int from)
+{
+	ASSERT_EQ(0, listener_unblock(from));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "100"));
+}
+
+TEST_F(bpf_run_sk_reuseport, asked_at_stall)
+{
+	if (!netns_has_module())
+		SKIP(return, "only the module looks for stalled listeners");
+
+	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
+	stall(_metadata, self->scene.from);
+	ASSERT_TRUE(stalls_rescued(CLIENTS));
+	expect_questions(_metadata, self->scene.bpf, 0, CLIENTS,
+			 self->scene.cookie, BPF_TCP_ESTABLISHED);
+	expect_headers(_metadata, self->scene.bpf, 0, CLIENTS, NULL);
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->scene.clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->scene.other));
+	expect_counters(_metadata, CLIENTS, 0);
+}
+
+/* Nothing moves, and nothing fails: it's asked again at the next look. */
+static void expect_kept_at_stall(struct __test_metadata *_metadata,
+				 const struct scene *scene)
+{
+	stall(_metadata, scene->from);
+	ASSERT_TRUE(wait_until(scene->bpf->bss->migrations >= 2 * CLIENTS));
+	EXPECT_EQ(0, outcomes_sum(true));
+	EXPECT_EQ(0, outcomes_sum(false));
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "0"));
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(scene->from, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(scene->to));
+	EXPECT_TRUE(listener_idle(scene->other));
+}
+
+TEST_F(bpf_run_sk_reuseport, cancels_at_stall)
+{
+	if (!netns_has_module())
+		SKIP(return, "only the module looks for stalled listeners");
+
+	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
+	self->scene.bpf->bss->cancelled = BPF_TCP_ESTABLISHED;
+	expect_kept_at_stall(_metadata, &self->scene);
+}
+
+/* The one that is stalled. */
+TEST_F(bpf_run_sk_reuseport, names_the_same_at_stall)
+{
+	struct scene *scene = &self->scene;
+	size_t i;
+
+	if (!netns_has_module())
+		SKIP(return, "only the module looks for stalled listeners");
+
+	ASSERT_EQ(PEERS, peers_give_up(scene->peers, PEERS));
+	for (i = 0; i < ARRAY_SIZE(scene->bpf->bss->questions); i++)
+		scene->bpf->bss->questions[i].key = KEY_CLOSED;
+
+	expect_kept_at_stall(_metadata, scene);
 }
 
 TEST_F(bpf_run_sk_reuseport, cancels_at_close)
@@ -596,6 +667,21 @@ TEST_F(not_asked, migrates_by_hash)
 	EXPECT_EQ(PEERS, peers_synack(self->peers, PEERS));
 	EXPECT_TRUE(counter_reaches(MIGRATE_SUCCESS, CLIENTS + PEERS));
 	expect_counters(_metadata, CLIENTS + PEERS, 0);
+}
+
+/* It would choose the listener again that it has chosen. */
+TEST_F(not_asked, keeps_at_stall)
+{
+	if (!netns_has_module())
+		SKIP(return, "only the module looks for stalled listeners");
+
+	stall(_metadata, self->from);
+	ASSERT_TRUE(stalls_looked_for(-1));
+	EXPECT_EQ(0, stall_read(self->from).times);
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->from, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->to));
+	EXPECT_TRUE(listener_idle(self->other));
 }
 
 TEST_F(not_asked, drops_when_off)
