@@ -4,7 +4,8 @@
  * by SO_INCOMING_CPU.
  *
  *  1. One listener; each peer sends its SYN on one of two CPUs.
- *  2. A listener for each of the two CPUs joins the group, the first one stops.
+ *  2. A listener for each of the two CPUs joins the group, the first one stops, or
+ *     isn't accepted from.
  *  3. Each connection goes to the listener for its CPU: the one on which the
  *     last segment of a complete handshake came, or the final ACK comes, or the
  *     SYN+ACK's timer runs.
@@ -15,6 +16,7 @@
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
+#include "lib/stalls.h"
 
 #define CPUS	2
 #define PEERS	8
@@ -94,9 +96,7 @@ static void ack_on_cpus(struct __test_metadata *_metadata, struct peer *peers,
 	}
 }
 
-/* The others join, and the first one is closed on the first CPU. */
-static void stop(struct __test_metadata *_metadata, int from, int *to,
-		 const char *address)
+static void join(struct __test_metadata *_metadata, int *to, const char *address)
 {
 	int cpu;
 
@@ -104,7 +104,13 @@ static void stop(struct __test_metadata *_metadata, int from, int *to,
 		to[cpu] = open_listener(address, cpu);
 		ASSERT_LE(0, to[cpu]);
 	}
+}
 
+/* The others join, and the first one is closed on the first CPU. */
+static void stop(struct __test_metadata *_metadata, int from, int *to,
+		 const char *address)
+{
+	join(_metadata, to, address);
 	ASSERT_EQ(0, run_on_cpu(0));
 	ASSERT_EQ(0, close(from));
 }
@@ -134,6 +140,23 @@ TEST_F(reuseport_update_incoming_cpu, at_close)
 	ack_on_cpus(_metadata, self->scene.peers, 1);
 	stop(_metadata, self->scene.from, self->scene.to, variant->address);
 	expect_served(_metadata, self->scene.peers, self->scene.to, 1);
+}
+
+/* Wherever they are moved. */
+TEST_F(reuseport_update_incoming_cpu, at_stall)
+{
+	struct scene *scene = &self->scene;
+
+	if (!netns_has_module())
+		SKIP(return, "only the module looks for stalled listeners");
+
+	syn_on_their_cpus(_metadata, scene->peers, &scene->tun, variant->address);
+	ack_on_cpus(_metadata, scene->peers, 1);
+	ASSERT_EQ(0, listener_unblock(scene->from));
+	join(_metadata, scene->to, variant->address);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "100"));
+	ASSERT_TRUE(stalls_rescued(PEERS));
+	expect_served(_metadata, scene->peers, scene->to, 1);
 }
 
 /* If no timer is faster. */
