@@ -59,6 +59,11 @@ FIXTURE_VARIANT_ADD(inet_csk_accept, epoll_exclusive) {
 	.epoll = EPOLLEXCLUSIVE,
 };
 
+FIXTURE_VARIANT_ADD(inet_csk_accept, epoll_oneshot) {
+	.wait = WAIT_EPOLL,
+	.epoll = EPOLLONESHOT,
+};
+
 FIXTURE_VARIANT_ADD(inet_csk_accept, io_uring) {
 	.wait = WAIT_IO_URING,
 };
@@ -107,16 +112,21 @@ static void run_spin(struct server *server)
 
 static void run_epoll(struct server *server)
 {
-	struct epoll_event event = { .events = EPOLLIN | server->epoll };
+	struct epoll_event armed = { .events = EPOLLIN | server->epoll };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event;
 
-	if (epoll_ctl(epoll, EPOLL_CTL_ADD, server->listener, &event))
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, server->listener, &armed))
 		return;
 
 	while (!at_end(server)) {
 		if (epoll_wait(epoll, &event, 1, 10) == 1) {
 			while (serve_next(server))
 				;
+
+			if (server->epoll & EPOLLONESHOT)
+				epoll_ctl(epoll, EPOLL_CTL_MOD, server->listener,
+					  &armed);
 		}
 	}
 
@@ -212,9 +222,7 @@ static void one_round(struct __test_metadata *_metadata,
 	EXPECT_EQ(CLIENTS, served);
 	EXPECT_EQ(0, listener_queued(self->from));
 	EXPECT_EQ(0, listener_queued(self->to));
-	for (i = 0; i < CLIENTS; i++)
-		close(self->clients[i]);
-
+	clients_close(self->clients, CLIENTS);
 	close(self->from);
 	close(self->to);
 }
