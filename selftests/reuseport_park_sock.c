@@ -8,9 +8,11 @@
  *  3. It's not parked any more when it has accepted something, or it's the last one, or it's
  *     to be tried again.
  */
+#include <linux/bpf.h>
 #include <sched.h>
 
 #include "lib/harness.h"
+#include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/outcomes.h"
@@ -37,6 +39,9 @@
 #define LONG_STALL_MS	"60000"
 
 #define TIE		"below"
+
+/* How often something happens in the middle of a look. */
+#define ROUNDS		5
 
 FIXTURE(reuseport_park_sock) {
 	int clients[CLIENTS];
@@ -88,13 +93,11 @@ static int given(struct __test_metadata *_metadata, int listener,
 		 const char *address)
 {
 	int before = listener_queued(listener);
-	int clients[MANY], got, i;
+	int clients[MANY], got;
 
 	ASSERT_EQ(MANY, clients_connect(clients, MANY, address));
 	got = listener_queued(listener) - before;
-	for (i = 0; i < MANY; i++)
-		close(clients[i]);
-
+	clients_close(clients, MANY);
 	return got;
 }
 
@@ -302,6 +305,33 @@ TEST_F(reuseport_park_sock, group_grows)
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 }
 
+/* So does it while one is parked, which stays so. */
+TEST_F(reuseport_park_sock, group_grows_around_it)
+{
+	int others[GROWN], got = -1, i;
+
+	park(_metadata, self, variant, 4096);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, LONG_STALL_MS));
+	for (i = 0; i < GROWN; i++) {
+		others[i] = listener_open(variant->address);
+		ASSERT_LE(0, others[i]);
+	}
+
+	for (i = 0; i < GROWN; i++)
+		ASSERT_EQ(0, close(others[i]));
+
+	/* On a slow machine, it has to stall again first. */
+	ASSERT_EQ(0, listener_keep_serving(self->to));
+	got = given_while_parked(_metadata, self->from, variant->address);
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, STALL_MS));
+	ASSERT_TRUE(got >= 0 ||
+		    wait_until((got = given_while_parked(_metadata, self->from,
+							 variant->address)) >= 0));
+	EXPECT_EQ(0, got);
+	ASSERT_TRUE(wait_until(!stall_read(self->from).parked));
+	expect_given(_metadata, self->from, variant->address);
+}
+
 static int enter_and_park(void *address)
 {
 	int from, to;
@@ -333,6 +363,38 @@ TEST(namespace_goes)
 	ASSERT_EQ(0, process_kill(pid));
 	EXPECT_TRUE(netns_gone(TIE));
 	EXPECT_GT(20000, now_ms() - begun);
+}
+
+static int enter_and_move(void *address)
+{
+	int clients[CLIENTS], from, to;
+
+	if (netns_enter() || sysctl_write(MIGRATE_REQ, "1") ||
+	    sysctl_write(MIGRATE_REQ_STALL, STALL_MS))
+		return -1;
+
+	from = listener_open_unblocked(address);
+	if (from < 0 || clients_connect(clients, CLIENTS, address) != CLIENTS ||
+	    group_migrate(from, SK_PASS, SLOW_MOVE))
+		return -1;
+
+	to = listener_open(address);
+	return to >= 0 && wait_until(!listener_idle(to)) ? 0 : -1;
+}
+
+/* In the middle of a look at its listeners. */
+TEST(namespace_goes_meanwhile)
+{
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		pid_t pid = process_start(enter_and_move, "127.0.0.1");
+
+		ASSERT_LE(0, pid);
+		ASSERT_EQ(0, netns_tie(TIE, pid));
+		ASSERT_EQ(0, process_kill(pid));
+		EXPECT_TRUE(netns_gone(TIE));
+	}
 }
 
 int main(int argc, char **argv)
