@@ -4,6 +4,7 @@
  * and what it must leave behind.
  */
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,10 +13,12 @@
 #include <time.h>
 
 #include "lib/harness.h"
+#include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/module.h"
 #include "lib/netns.h"
 #include "lib/outcomes.h"
+#include "lib/patience.h"
 #include "lib/segments.h"
 #include "lib/stalls.h"
 #include "lib/workers.h"
@@ -23,6 +26,7 @@
 #define CLIENTS	8
 #define PEERS	4
 #define ROUNDS	20
+#define RESCUES	5
 #define LONG_ENOUGH_S	120	/* for as many rounds as fit, emulated */
 #define DEPTH	64
 #define THREADS	4
@@ -209,6 +213,34 @@ TEST_F(tcp_migrate_module, leaves_no_listener_parked)
 
 	EXPECT_EQ(DEPTH, clients_connect(clients, DEPTH, TUN_IPV4));
 	EXPECT_FALSE(listener_idle(scene->from));
+}
+
+/* In the middle of a look: what hasn't been moved stays. */
+TEST_F(tcp_migrate_module, unloads_while_it_rescues)
+{
+	int clients[DEPTH], from, to, i;
+
+	for (i = 0; i < RESCUES; i++) {
+		load_and_turn_on(_metadata);
+		from = listener_open_unblocked("127.0.0.1");
+		ASSERT_LE(0, from);
+		ASSERT_EQ(DEPTH, clients_connect(clients, DEPTH, "127.0.0.1"));
+		ASSERT_EQ(0, group_migrate(from, SK_PASS, SLOW_MOVE));
+		to = listener_open("127.0.0.1");
+		ASSERT_LE(0, to);
+		ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "100"));
+		ASSERT_TRUE(wait_until(!listener_idle(to)));
+		ASSERT_EQ(0, module_unload());
+
+		EXPECT_EQ(DEPTH, listener_serve_all(to) + listener_serve_all(from));
+		EXPECT_EQ(DEPTH, clients_served(clients, DEPTH));
+		clients_close(clients, DEPTH);
+		ASSERT_EQ(DEPTH, clients_connect(clients, DEPTH, "127.0.0.1"));
+		EXPECT_FALSE(listener_idle(from));
+		clients_close(clients, DEPTH);
+		close(from);
+		close(to);
+	}
 }
 
 /* The module goes together with its events, and is traced when it's back. */
