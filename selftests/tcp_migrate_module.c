@@ -9,10 +9,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "lib/harness.h"
+#include "lib/file.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
 #include "lib/module.h"
@@ -30,6 +32,8 @@
 #define LONG_ENOUGH_S	120	/* for as many rounds as fit, emulated */
 #define DEPTH	64
 #define THREADS	4
+
+#define TRACES	"/sys/kernel/tracing/instances/tcp_migrate_module"
 
 /* Two listeners; the clients and the peers are the first one's. */
 struct scene {
@@ -213,6 +217,56 @@ TEST_F(tcp_migrate_module, leaves_no_listener_parked)
 
 	EXPECT_EQ(DEPTH, clients_connect(clients, DEPTH, TUN_IPV4));
 	EXPECT_FALSE(listener_idle(scene->from));
+}
+
+/* How often the module has looked for stalled listeners since TRACES was made. */
+static int looks(void)
+{
+	char line[512];
+	int count = 0;
+	FILE *file;
+
+	file = fopen(TRACES "/trace", "re");
+	if (!file)
+		return -1;
+
+	while (fgets(line, sizeof(line), file)) {
+		/* As Rust calls what runs for the stalls::Scanner. */
+		if (strstr(line, "6stalls7Scanner"))
+			count++;
+	}
+
+	fclose(file);
+	return count;
+}
+
+TEST_F(tcp_migrate_module, looks_only_while_wanted)
+{
+	int before;
+
+	if (!events_supported())
+		SKIP(return, "no tracefs");
+
+	ASSERT_EQ(0, mkdir(TRACES, 0700));
+	ASSERT_EQ(0, file_write(TRACES, "events/workqueue/workqueue_execute_start/enable",
+				"1"));
+	/* Once as it's loaded, when nobody wants it yet. */
+	ASSERT_EQ(0, module_load("migrate_req=1"));
+	ASSERT_TRUE(wait_until(looks() == 1));
+	usleep(1000000);
+	EXPECT_EQ(1, looks());
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "100"));
+	EXPECT_TRUE(wait_until(looks() > 5));
+
+	/* Once more then. */
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_STALL, "0"));
+	before = looks();
+	usleep(1000000);
+	EXPECT_GE(before + 1, looks());
+	file_write(TRACES, "events/workqueue/workqueue_execute_start/enable", "0");
+	rmdir(TRACES);
+	EXPECT_EQ(0, module_unload());
 }
 
 /* In the middle of a look: what hasn't been moved stays. */
