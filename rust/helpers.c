@@ -6,7 +6,7 @@
 #include <linux/hash.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/rculist_nulls.h>
 #include <linux/sock_diag.h>
@@ -410,10 +410,14 @@ __rust_helper bool rust_helper_child_owner_fits(const struct sock *sk,
 	       uid_eq(uid, make_kuid(sock_net(sk)->user_ns, 0));
 }
 
-/* Whether the current process, which is dying, does so of a signal. */
+/* Whether the current process, which is dying, does so of a signal. Threads that the kernel
+ * has added to it, such as those of io_uring, exit by themselves then.
+ */
 __rust_helper bool rust_helper_current_is_killed(void)
 {
-	return current->exit_code & 0x7f;
+	const struct signal_struct *signal = current->signal;
+
+	return (signal->flags & SIGNAL_GROUP_EXIT) && (signal->group_exit_code & 0x7f);
 }
 
 /* All namespaces share the table. */

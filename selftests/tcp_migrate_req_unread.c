@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <liburing.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -439,6 +440,24 @@ static int receive(int fd, __maybe_unused int number)
 TEST_F(unread_worker, is_killed_in_recv)
 {
 	self->scene.worker.treat = receive;
+	die(_metadata, &self->scene, "1", SIGKILL, true);
+}
+
+/*
+ * The kernel adds a thread to the process, which exits by itself when that is killed. It
+ * may be the last one.
+ */
+static int have_thread_of_io_uring(void)
+{
+	static struct io_uring ring;
+
+	errno = -io_uring_queue_init(1, &ring, IORING_SETUP_SQPOLL);
+	return errno ? -1 : 0;
+}
+
+TEST_F(unread_worker, is_killed_with_a_thread_of_io_uring)
+{
+	self->scene.worker.prepare = have_thread_of_io_uring;
 	die(_metadata, &self->scene, "1", SIGKILL, true);
 }
 
