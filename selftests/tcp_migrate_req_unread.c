@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -526,6 +527,39 @@ TEST_F(unread_worker, dies_with_its_cgroup)
 	ASSERT_EQ(scene->process, waitpid(scene->process, NULL, 0));
 	EXPECT_EQ(0, cgroup_remove(&cgroup));
 	expect_served(_metadata, scene, 1, false);
+}
+
+/* More than its cgroup may have. */
+static void use_memory(__maybe_unused int signal)
+{
+	const size_t len = 1 << 20;
+	void *bytes;
+
+	do {
+		bytes = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	} while (bytes != MAP_FAILED && memset(bytes, 1, len));
+}
+
+static int enter_small_cgroup(void)
+{
+	return signal(SIGUSR1, use_memory) == SIG_ERR ? -1 : enter_cgroup();
+}
+
+TEST_F(unread_worker, is_killed_for_want_of_memory)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, cgroups_mount());
+	if (cgroups_count_memory())
+		SKIP(return, "no memory cgroups");
+
+	ASSERT_EQ(0, cgroup_make(&cgroup, "workers"));
+	ASSERT_EQ(0, file_write(cgroup.dir, "memory.max", "16M"));
+	scene->worker.prepare = enter_small_cgroup;
+	die(_metadata, scene, "1", SIGUSR1, true);
+	EXPECT_EQ(1, cgroup_oom_kills(&cgroup));
+	EXPECT_EQ(0, cgroup_remove(&cgroup));
 }
 
 /* Whoever waits for edges of the listener is told. */

@@ -61,6 +61,11 @@ long cgroup_socket_memory(const struct cgroup *cgroup)
 	return read_value(cgroup->dir, "memory.stat", "sock %ld");
 }
 
+long cgroup_oom_kills(const struct cgroup *cgroup)
+{
+	return read_value(cgroup->dir, "memory.events", "oom_kill %ld");
+}
+
 int cgroup_make(struct cgroup *cgroup, const char *name)
 {
 	snprintf(cgroup->dir, sizeof(cgroup->dir), ROOT "/%s.%d", name,

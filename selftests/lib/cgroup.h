@@ -32,6 +32,9 @@ __u64 cgroup_id(const struct cgroup *cgroup);
 /* How many bytes it uses for sockets' buffers; -1 if unknown. */
 long cgroup_socket_memory(const struct cgroup *cgroup);
 
+/* How many of its processes the OOM killer has killed; -1 if unknown. */
+long cgroup_oom_kills(const struct cgroup *cgroup);
+
 /* Has its sockets receive nothing more. */
 int cgroup_deny(const struct cgroup *cgroup);
 
