@@ -503,6 +503,80 @@ TEST_F(unread_client, is_of_another_user_than_root)
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
 
+/* Others have its listener's address, but couldn't have accepted the same connection. */
+FIXTURE(unread_others) {
+	int clients[CLIENTS];
+	pid_t process;
+	int to;
+};
+
+FIXTURE_VARIANT(unread_others) {
+	int (*open)(void);
+	bool listener_is_highest;
+};
+
+static int others_open_ipv6(void)
+{
+	return listener_open("::");
+}
+
+static int others_open_on_device(void)
+{
+	int fd = listener_bind("127.0.0.1");
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) ||
+	       listener_restart(fd) ? -1 : fd;
+}
+
+FIXTURE_VARIANT_ADD(unread_others, of_ipv6) {
+	.open = others_open_ipv6,
+};
+
+FIXTURE_VARIANT_ADD(unread_others, of_ipv6_highest) {
+	.open = others_open_ipv6,
+	.listener_is_highest = true,
+};
+
+FIXTURE_VARIANT_ADD(unread_others, of_a_device) {
+	.open = others_open_on_device,
+};
+
+FIXTURE_VARIANT_ADD(unread_others, of_a_device_highest) {
+	.open = others_open_on_device,
+	.listener_is_highest = true,
+};
+
+FIXTURE_SETUP(unread_others)
+{
+	struct worker worker = {
+		.accepts = CLIENTS,
+		.listener_is_highest = variant->listener_is_highest,
+	};
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, unread_allow("2"));
+	worker.listener = listener_open("127.0.0.1");
+	ASSERT_LE(0, worker.listener);
+	ASSERT_EQ(CLIENTS, clients_connect(self->clients, CLIENTS,
+					   "127.0.0.1"));
+	self->process = worker_start(&worker);
+	ASSERT_LT(0, self->process);
+	ASSERT_EQ(0, close(worker.listener));
+	self->to = variant->open();
+	ASSERT_LE(0, self->to);
+}
+
+FIXTURE_TEARDOWN(unread_others)
+{
+}
+
+TEST_F(unread_others, have_none)
+{
+	ASSERT_EQ(0, process_kill(self->process));
+	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(self->to));
+}
+
 /* A filter is no obstacle if it's the listener's. */
 TEST_F(unread_client, has_its_listeners_filter)
 {
@@ -787,6 +861,33 @@ TEST_F(unread_mptcp, is_reset_for_clients_of_tcp)
 	EXPECT_EQ(0, outcomes_sum(false));
 	EXPECT_EQ(CLIENTS, clients_reset(self->clients, CLIENTS));
 	EXPECT_TRUE(listener_idle(self->listener));
+}
+
+/* But what a listener of TCP has made is one of TCP, whoever the client is. */
+TEST_F(unread_mptcp, has_those_of_tcp)
+{
+	struct worker worker = {
+		.accepts = CLIENTS,
+		.listener_is_highest = true,
+	};
+	int i;
+
+	ASSERT_EQ(0, close(self->listener));
+	worker.listener = listener_open("127.0.0.1");
+	ASSERT_LE(0, worker.listener);
+	for (i = 0; i < CLIENTS; i++) {
+		self->clients[i] = client_connect_mptcp("127.0.0.1", i);
+		ASSERT_LE(0, self->clients[i]);
+	}
+
+	self->process = worker_start(&worker);
+	ASSERT_LT(0, self->process);
+	ASSERT_EQ(0, close(worker.listener));
+	self->listener = listener_open_mptcp("127.0.0.1");
+	ASSERT_LE(0, self->listener);
+	ASSERT_EQ(0, process_kill(self->process));
+	EXPECT_EQ(CLIENTS, listener_serve_all(self->listener));
+	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
 }
 
 int main(int argc, char **argv)

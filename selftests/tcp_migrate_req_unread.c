@@ -355,6 +355,9 @@ static int dump_core(void)
 
 TEST_F(unread_worker, dumps_core)
 {
+	if (access("/proc/sys/kernel/core_pattern", F_OK))
+		SKIP(return, "no core dumps");
+
 	self->scene.worker.prepare = dump_core;
 	die(_metadata, &self->scene, "1", SIGABRT, true);
 }
@@ -560,6 +563,13 @@ TEST_F(unread_worker, is_killed_for_want_of_memory)
 	die(_metadata, scene, "1", SIGUSR1, true);
 	EXPECT_EQ(1, cgroup_oom_kills(&cgroup));
 	EXPECT_EQ(0, cgroup_remove(&cgroup));
+}
+
+/* It's in a network namespace of its own, in which they aren't to be given back. */
+TEST_F(unread_worker, is_in_another_namespace)
+{
+	self->scene.worker.prepare = netns_enter;
+	die(_metadata, &self->scene, "1", SIGKILL, true);
 }
 
 /* Whoever waits for edges of the listener is told. */
