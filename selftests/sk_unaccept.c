@@ -577,6 +577,91 @@ TEST_F(unread_others, have_none)
 	EXPECT_TRUE(listener_idle(self->to));
 }
 
+/*
+ * Requests of io_uring, which the process doesn't cancel as it dies. Whoever ends its ring
+ * does that later, and closes the connection if it was the last to have it.
+ */
+FIXTURE(unread_requests) {
+	int clients[CLIENTS];
+	pid_t process;
+	int listener;
+};
+
+static int connect_silently(void)
+{
+	union address to;
+	socklen_t len = address_parse(&to, "127.0.0.1");
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, &to.any, len) ? -1 : fd;
+}
+
+FIXTURE_SETUP(unread_requests)
+{
+	int i;
+
+	ASSERT_EQ(0, netns_enter());
+	ASSERT_EQ(0, unread_allow("2"));
+	self->listener = listener_open("127.0.0.1");
+	ASSERT_LE(0, self->listener);
+	for (i = 0; i < CLIENTS; i++) {
+		self->clients[i] = connect_silently();
+		ASSERT_LE(0, self->clients[i]);
+	}
+}
+
+FIXTURE_TEARDOWN(unread_requests)
+{
+}
+
+static int receive_later(int fd, int number)
+{
+	static struct io_uring ring;
+	static char bytes[CLIENTS];
+
+	if (number == 0) {
+		errno = -io_uring_queue_init(CLIENTS, &ring, 0);
+		if (errno)
+			return -1;
+	}
+
+	io_uring_prep_recv(io_uring_get_sqe(&ring), fd, bytes + number, 1, 0);
+	return io_uring_submit(&ring) == 1 ? 0 : -1;
+}
+
+/* How many have been, as long as the server sends nothing. */
+static int clients_closed(const int *clients)
+{
+	int closed = 0;
+	int i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		struct pollfd readable = { .fd = clients[i], .events = POLLIN };
+
+		closed += poll(&readable, 1, 0);
+	}
+
+	return closed;
+}
+
+TEST_F(unread_requests, wait_for_data)
+{
+	int closed, i;
+
+	self->process = start(self->listener, receive_later);
+	ASSERT_LT(0, self->process);
+	ASSERT_EQ(0, process_kill(self->process));
+	ASSERT_TRUE(wait_until(clients_closed(self->clients) +
+			       listener_queued(self->listener) == CLIENTS));
+	closed = clients_closed(self->clients);
+	TH_LOG("%d of %d were closed", closed, CLIENTS);
+	EXPECT_EQ(CLIENTS - closed, outcome_read("unread", "migrated"));
+	EXPECT_EQ(0, outcomes_sum(false));
+	for (i = 0; i < CLIENTS; i++)
+		send(self->clients[i], &i, sizeof(i), MSG_NOSIGNAL);
+	EXPECT_EQ(CLIENTS - closed, listener_serve_all(self->listener));
+}
+
 /* A filter is no obstacle if it's the listener's. */
 TEST_F(unread_client, has_its_listeners_filter)
 {

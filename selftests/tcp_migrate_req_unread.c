@@ -447,6 +447,50 @@ TEST_F(unread_worker, is_killed_in_recv)
 	die(_metadata, &self->scene, "1", SIGKILL, true);
 }
 
+/* It has accepted all there are, and goes on. */
+static int accept_by_io_uring(void)
+{
+	static struct io_uring ring;
+	struct io_uring_cqe *cqe;
+	int i;
+
+	errno = -io_uring_queue_init(2 * CLIENTS, &ring, 0);
+	if (errno)
+		return -1;
+
+	io_uring_prep_multishot_accept(io_uring_get_sqe(&ring), listener_of_all,
+				       NULL, NULL, 0);
+	io_uring_submit(&ring);
+	for (i = 0; i < CLIENTS; i++) {
+		if (io_uring_wait_cqe(&ring, &cqe) || cqe->res < 0)
+			return -1;
+		io_uring_cqe_seen(&ring, cqe);
+	}
+
+	return 0;
+}
+
+static void die_in_multishot_accept(struct __test_metadata *_metadata,
+				    struct scene *scene)
+{
+	listener_of_all = scene->worker.listener;
+	scene->worker.accepts = 0;
+	scene->worker.prepare = accept_by_io_uring;
+	die(_metadata, scene, "1", SIGKILL, true);
+}
+
+TEST_F(unread_worker, is_killed_in_multishot_accept)
+{
+	die_in_multishot_accept(_metadata, &self->scene);
+}
+
+/* Its listener is closed when the ring is, which is later. */
+TEST_F(unread_worker, is_killed_in_multishot_accept_of_its_own)
+{
+	self->scene.heir = SIBLING;
+	die_in_multishot_accept(_metadata, &self->scene);
+}
+
 /*
  * The kernel adds a thread to the process, which exits by itself when that is killed. It
  * may be the last one.
