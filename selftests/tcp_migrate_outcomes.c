@@ -13,12 +13,11 @@
 #include <linux/bpf.h>
 #include <sched.h>
 
-#include "lib/file.h"
 #include "lib/filters.h"
 #include "lib/outcome_scene.h"
+#include "lib/slabs.h"
 
 #define NOBODY		65534
-#define FAILSLAB	"/sys/kernel/debug/failslab"
 
 static const struct addresses ipv6 = {
 	.local = TUN_IPV6,
@@ -80,19 +79,6 @@ FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, timer_mapped) {
 	.slab = "request_sock_TCP",
 };
 
-/* From now on, or not any more, the kernel has no memory for what @slab holds. */
-static int exhaust(const char *slab, bool on)
-{
-	char dir[64];
-
-	snprintf(dir, sizeof(dir), "/sys/kernel/slab/%s", slab);
-	return file_write(FAILSLAB, "verbose", "0") ||
-	       file_write(FAILSLAB, "cache-filter", "1") ||
-	       file_write(FAILSLAB, "times", "-1") ||
-	       file_write(FAILSLAB, "probability", on ? "100" : "0") ||
-	       file_write(dir, "failslab", on ? "1" : "0") ? -1 : 0;
-}
-
 FIXTURE_SETUP(tcp_migrate_outcomes)
 {
 	begin(_metadata, &self->scene, variant->path.addresses);
@@ -101,7 +87,7 @@ FIXTURE_SETUP(tcp_migrate_outcomes)
 
 FIXTURE_TEARDOWN(tcp_migrate_outcomes)
 {
-	exhaust(variant->slab, false);
+	slab_exhaust(variant->slab, false);
 	events_close(&self->scene.events);
 }
 
@@ -171,19 +157,19 @@ static void another_without_memory(struct __test_metadata *_metadata,
 
 	/* Or else the handshake goes on when there's memory again. */
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
-	ASSERT_EQ(0, exhaust(scene->slab, true));
+	ASSERT_EQ(0, slab_exhaust(scene->slab, true));
 }
 
 TEST_F(tcp_migrate_outcomes, no_memory)
 {
-	if (access(FAILSLAB, F_OK))
+	if (!slabs_can_fail())
 		SKIP(return, "no failslab");
 
 	self->scene.slab = variant->slab;
 	migrate(_metadata, &self->scene, &variant->path, another_without_memory,
 		NULL);
 	EXPECT_TRUE(outcome_reaches(variant->path.name, "no_memory", PEERS));
-	ASSERT_EQ(0, exhaust(variant->slab, false));
+	ASSERT_EQ(0, slab_exhaust(variant->slab, false));
 	if (!strcmp(variant->path.name, "close"))
 		expect_failure(_metadata, &self->scene, &variant->path,
 			       "no_memory");

@@ -167,7 +167,8 @@ bool counter_reaches(const char *name, long value)
 	return wait_until(counter_read(name) >= value);
 }
 
-long time_wait_sockets(void)
+/* A value of a file that has several in a line. */
+static long sockstat_read(const char *format)
 {
 	char line[256];
 	long count = -1;
@@ -178,8 +179,18 @@ long time_wait_sockets(void)
 		return -1;
 
 	while (count < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "TCP: inuse %*d orphan %*d tw %ld", &count);
+		sscanf(line, format, &count);
 
 	fclose(file);
 	return count;
+}
+
+long time_wait_sockets(void)
+{
+	return sockstat_read("TCP: inuse %*d orphan %*d tw %ld");
+}
+
+long sockets_used(void)
+{
+	return sockstat_read("sockets: used %ld");
 }

@@ -56,4 +56,7 @@ bool counter_reaches(const char *name, long value);
 /* How many there are in the caller's namespace, -1 if that's unknown. */
 long time_wait_sockets(void);
 
+/* How many there are that the kernel hasn't freed, whatever their state. */
+long sockets_used(void);
+
 #endif /* NETNS_H */

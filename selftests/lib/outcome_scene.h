@@ -65,13 +65,19 @@ static inline void begin(struct __test_metadata *_metadata, struct scene *scene,
 	scene->from_cookie = listener_cookie(scene->from);
 }
 
+/* Whether its connections are established when it begins. */
+static inline bool path_is_established(const struct path *path)
+{
+	return !strcmp(path->name, "close") || !strcmp(path->name, "unread");
+}
+
 /* Has the peers where the path begins. */
 static inline void begin_path(struct __test_metadata *_metadata,
 			      struct scene *scene, const struct path *path)
 {
 	ASSERT_EQ(PEERS, peers_begin(scene->peers, PEERS, &scene->tun,
 				     path->addresses->remote));
-	if (!strcmp(path->name, "close"))
+	if (path_is_established(path))
 		ASSERT_EQ(PEERS, peers_ack(scene->peers, PEERS));
 }
 
@@ -149,7 +155,7 @@ static inline void migrate(struct __test_metadata *_metadata,
 
 static inline const char *state_expected(const struct path *path, bool success)
 {
-	if (!strcmp(path->name, "close"))
+	if (path_is_established(path))
 		return "TCP_ESTABLISHED";
 
 	/* A child is migrated before it knows that it's established. */
