@@ -34,6 +34,7 @@ const char * const count_names[COUNTS] = {
 	[COUNT_GONE]		= "gone before that",
 	[COUNT_MIGRATED]	= "migrated",
 	[COUNT_ADOPTED]		= "of them after a gap",
+	[COUNT_GIVEN_BACK]	= "of them from a process that died",
 	[COUNT_NOT_MIGRATED]	= "not migrated",
 };
 

@@ -251,6 +251,7 @@ void round_run(struct round *round, int parent)
 	round->counts[COUNT_MIGRATED] = counter_read(MIGRATE_SUCCESS);
 	round->counts[COUNT_NOT_MIGRATED] = counter_read(MIGRATE_FAILURE);
 	round->counts[COUNT_ADOPTED] = outcome_read("grace", "migrated");
+	round->counts[COUNT_GIVEN_BACK] = outcome_read("unread", "migrated");
 	close_range(3, ~0U, 0);
 	if (round->grace)
 		check_orphans(round);

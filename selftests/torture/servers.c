@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,6 +22,7 @@
 #define CHANGES		60
 #define PROCESS_MAX	8	/* listeners of a process that's killed */
 #define GAP_US		100000
+#define HANG_US		300000
 
 /* A listener of the thread that has opened it; also one that was shut down. */
 struct slot {
@@ -215,18 +217,31 @@ static void slot_listen_again(struct task *task, struct slot *slot)
 	round_count(round, COUNT_LISTEN_AGAIN);
 }
 
-/* Listeners of a process that's killed; nobody accepts there. */
+/*
+ * Listeners of a process that's killed. What it accepts is given back, or else nobody
+ * accepts there.
+ */
 static void process_listen(struct round *round, struct random *random, int ready)
 {
 	int count = 2 + random_below(random, PROCESS_MAX - 1);
+	struct pollfd listeners[PROCESS_MAX];
+	int i;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(ready, 3);
 	close_range(4, ~0U, 0);
-	while (count--)
-		group_listen(&round->groups[random_below(random, GROUPS)]);
+	for (i = 0; i < count; i++) {
+		listeners[i].fd = group_listen(&round->groups[random_below(random, GROUPS)]);
+		listeners[i].events = POLLIN;
+	}
 
 	close(3);
+	while (round->rescues && poll(listeners, count, -1) > 0) {
+		for (i = 0; i < count; i++) {
+			if (listeners[i].revents)
+				accept(listeners[i].fd, NULL, NULL);
+		}
+	}
 	for (;;)
 		pause();
 }
@@ -249,7 +264,7 @@ static void process_start_and_kill(struct task *task)
 	if (pid > 0) {
 		/* Closed when it listens, or if it couldn't. */
 		(void)!read(ready[0], &byte, 1);
-		usleep(random_below(&task->random, 50000));
+		usleep(random_below(&task->random, HANG_US));
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		round_count(task->round, COUNT_EXIT);
