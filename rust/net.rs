@@ -78,7 +78,10 @@ pub(crate) use self::{
         Program,
         Verdict, //
     },
-    queue::AcceptQueue,
+    queue::{
+        AcceptQueue,
+        Head, //
+    },
     request::{
         ExpiringRequest,
         NewChild,
@@ -86,10 +89,7 @@ pub(crate) use self::{
         QueuedRequest,
         Request, //
     },
-    stalled::{
-        Head,
-        Stalled, //
-    },
+    stalled::Stalled,
     stopping::Stopping,
     sysctl::{
         Sysctl,

@@ -231,9 +231,9 @@ impl Scanner {
 
         Stalled::try_lock(&unmoved.listener, |stalled| {
             (stalled.is_nonblocking()
-                && stalled.head() == unmoved.head
+                && stalled.accept_queue().head() == unmoved.head
                 && (self.rescue)(stalled, &is_stalled))
-            .then(|| stalled.head())
+            .then(|| stalled.accept_queue().head())
         })?
     }
 }
@@ -272,7 +272,7 @@ impl State {
             let Some(stall) = self.stall_of(listener.namespace_key()) else {
                 return;
             };
-            let (cookie, head) = (listener.cookie(), listener.head());
+            let (cookie, head) = (listener.cookie(), listener.accept_queue().head());
             let since = self.since(cookie, head).unwrap_or(now);
             let is_stalled = head.is_some() && now - since >= stall;
 
@@ -410,7 +410,7 @@ impl State {
                 return false;
             }
 
-            let head = listener.head();
+            let head = listener.accept_queue().head();
             let has_accepted = parked.rest.is_some() && parked.rest != head;
             let is_over = (parked.until - now).is_negative();
             let is_old = now - parked.until > LONGEST;

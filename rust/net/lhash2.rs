@@ -18,7 +18,7 @@ use kernel::sync::rcu;
 /// How many buckets are looked at in one RCU read section.
 const BUCKETS: u32 = 256;
 
-/// Shows each listener in whose accept queue something waits. One that begins or ends to
+/// Shows each listener in whose accept queue something waits, by a hint. One that begins or ends to
 /// listen meanwhile may be missed, or shown twice. Process context; may sleep.
 pub(crate) fn for_each_waiting(mut see: impl FnMut(&Listener)) {
     // SAFETY: An FFI call with no requirements.
@@ -29,7 +29,7 @@ pub(crate) fn for_each_waiting(mut see: impl FnMut(&Listener)) {
 
         for bucket in start..end.min(start + BUCKETS) {
             for listener in listeners(bucket, &rcu) {
-                if listener.has_waiting() {
+                if listener.accept_queue().len() > 0 {
                     see(listener);
                 }
             }

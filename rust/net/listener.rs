@@ -214,6 +214,29 @@ impl Listener {
         unsafe { bindings::sk_is_dead(self.as_raw()) }
     }
 
+    /// Whether lookups find it, and it goes on listening: an orphan isn't found.
+    pub(crate) fn is_live(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        self.is_listening() && unsafe { bindings::sk_is_hashed(self.as_raw()) }
+    }
+
+    /// `SO_COOKIE`.
+    pub(crate) fn cookie(&self) -> u64 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_cookie(self.as_raw()) }
+    }
+
+    /// What tells it from others as long as somebody has a reference on it.
+    pub(crate) fn key(&self) -> usize {
+        self.as_raw() as usize
+    }
+
+    /// What tells its namespace from others as long as it has a reference on that.
+    pub(crate) fn namespace_key(&self) -> usize {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sock_net(self.as_raw()) as usize }
+    }
+
     /// Whether it has set `SO_REUSEPORT`.
     pub(crate) fn has_reuseport(&self) -> bool {
         // SAFETY: Valid by the type invariant.

@@ -6,7 +6,6 @@
 //! [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
 
 use super::{
-    stalled::Head,
     Listener,
     RequestList, //
 };
@@ -24,6 +23,14 @@ use core::ptr;
 pub(crate) struct AcceptQueue<'a> {
     listener: &'a Listener,
     queue: *mut bindings::request_sock_queue,
+}
+
+/// The connection that is to be accepted next. An idle server reuses one piece of memory
+/// for each, so that the address alone would lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    request: usize,
+    isn: u32,
 }
 
 /// Holds a queue's `rskq_lock`, with bottom halves off.
@@ -89,6 +96,11 @@ impl<'a> AcceptQueue<'a> {
         }
     }
 
+    /// What is to be accepted next.
+    pub(crate) fn head(&self) -> Option<Head> {
+        self.lock().head()
+    }
+
     /// How full it is.
     pub(crate) fn level(&self) -> Level {
         Level::new(self.len(), self.max())
@@ -106,7 +118,7 @@ impl<'a> AcceptQueue<'a> {
         }
     }
 
-    pub(super) fn lock(&'a self) -> QueueGuard<'a> {
+    pub(super) fn lock(&self) -> QueueGuard<'_> {
         // SAFETY: Valid by the type invariant. No caller holds another queue's
         // lock.
         unsafe { bindings::queue_lock_bh(self.queue) };
@@ -145,7 +157,10 @@ impl QueueGuard<'_> {
             let head = (*self.0.queue).rskq_accept_head;
             let treq = head.cast::<bindings::tcp_request_sock>();
 
-            (!head.is_null()).then(|| Head::new(head as usize, (*treq).snt_isn))
+            (!head.is_null()).then(|| Head {
+                request: head as usize,
+                isn: (*treq).snt_isn,
+            })
         }
     }
 

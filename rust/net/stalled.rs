@@ -15,14 +15,6 @@ use core::{
     ops::Deref, //
 };
 
-/// The connection that is to be accepted next. An idle server reuses one piece of memory
-/// for each, so that the address alone would lie.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    request: usize,
-    isn: u32,
-}
-
 /// A listener whose accept queue may be taken while it's alive. Nobody accepts from it as
 /// long as this exists.
 ///
@@ -117,49 +109,5 @@ impl Deref for Stalled<'_> {
 
     fn deref(&self) -> &Listener {
         self.listener
-    }
-}
-
-impl Listener {
-    /// Whether anything waits in its accept queue. A hint, for one load.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.accept_queue().len() > 0
-    }
-
-    /// Whether lookups find it, and it goes on listening: an orphan isn't found.
-    pub(crate) fn is_live(&self) -> bool {
-        // SAFETY: Valid by the type invariant.
-        self.is_listening() && unsafe { bindings::sk_is_hashed(self.as_raw()) }
-    }
-
-    /// What is to be accepted next.
-    pub(crate) fn head(&self) -> Option<Head> {
-        let queue = self.accept_queue();
-        let head = queue.lock().head()?;
-
-        Some(head)
-    }
-
-    /// `SO_COOKIE`.
-    pub(crate) fn cookie(&self) -> u64 {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sk_cookie(self.as_raw()) }
-    }
-
-    /// What tells it from others as long as somebody has a reference on it.
-    pub(crate) fn key(&self) -> usize {
-        self.as_raw() as usize
-    }
-
-    /// What tells its namespace from others as long as it has a reference on that.
-    pub(crate) fn namespace_key(&self) -> usize {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::sock_net(self.as_raw()) as usize }
-    }
-}
-
-impl Head {
-    pub(super) fn new(request: usize, isn: u32) -> Self {
-        Self { request, isn }
     }
 }
