@@ -213,6 +213,11 @@ impl Scanner {
         self.work.queue(0);
     }
 
+    /// Looks at them before it's time, as one has stopped.
+    fn look_soon(&self) {
+        self.work.queue(msecs_to_jiffies(SOON.as_millis() as Msecs));
+    }
+
     /// Looks at nothing any more, and has all listeners take part again. May sleep.
     fn stop(&self) {
         self.work.cancel();
@@ -461,11 +466,16 @@ impl Work for Scanner {
                 state.note(unmoved, rest);
             }
         }
+        // Before they are looked at: one that stops from now on asks for another look.
+        self.has_parked.store(!state.parked.is_empty(), Relaxed);
         state.release();
         if let Some(next) = state.next() {
             self.work.queue(msecs_to_jiffies(next));
         }
-        self.has_parked.store(!state.parked.is_empty(), Relaxed);
+        // It has asked in vain, if it was before that.
+        if !state.parked.is_empty() && !self.has_parked.load(Relaxed) {
+            self.look_soon();
+        }
     }
 }
 
@@ -541,9 +551,7 @@ impl Stalls {
         if let Some(scanner) = self.scanner() {
             // Others that stop meanwhile are seen by the same look.
             if scanner.has_parked.load(Relaxed) && scanner.has_parked.xchg(false, Relaxed) {
-                scanner
-                    .work
-                    .queue(msecs_to_jiffies(SOON.as_millis() as Msecs));
+                scanner.look_soon();
             }
         }
     }
