@@ -18,8 +18,9 @@ help: ## This list
 demo: ## Replace real servers under load, without and with the module
 	$(VM) -- tools/demo/demo
 
+# TESTS= runs some of the kselftests alone.
 .PHONY: test
-test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel
+test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel (TESTS=)
 	scripts/test
 
 .PHONY: test-peer
