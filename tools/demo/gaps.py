@@ -3,6 +3,7 @@
 
 import time
 
+from idle_load import IdleLoad
 from scenario import Scenario
 from setting import Setting
 
@@ -48,10 +49,27 @@ def nginx_killed(servers):
         nginx = servers.nginx(WORKERS)
 
 
+def redis_killed(servers):
+    """The only redis is killed, and another one starts."""
+    redis = servers.redis()
+    while True:
+        yield
+        servers.crash(redis)
+        redis = servers.redis()
+
+
+def redis_load():
+    """Clients that connect some time before they say something."""
+    return IdleLoad(b"PING\r\n", b"+PONG")
+
+
 OFF, ON = Setting(1), Setting(1, grace_ms=GRACE_MS)
 SCENARIOS = (
     Scenario("e", "nginx restarted, no reuseport", nginx_restarted, 4, 20,
              OFF, ON),
     Scenario("e", "haproxy restarted", haproxy_restarted, 4, 20, OFF, ON),
     Scenario("f", "nginx killed, another starts", nginx_killed, 8, 20, OFF, ON),
+    # What it has accepted and not read is given back as well.
+    Scenario("f", "redis killed, another starts", redis_killed, 4, 20, OFF,
+             Setting(1, grace_ms=GRACE_MS, unread=1), redis_load),
 )

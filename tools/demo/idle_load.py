@@ -20,9 +20,11 @@ IDLE = 1
 
 
 class IdleLoad:
-    """A context in which such clients connect to the servers."""
+    """A context in which such clients connect to the servers, with a request and an answer
+    that begins so."""
 
-    def __init__(self):
+    def __init__(self, request=REQUEST, answer=ANSWER):
+        self._request, self._answer = request, answer
         self._report = Report(timeout=network.PATIENCE)
         self._lock = threading.Lock()
         self._last = threading.Event()
@@ -62,13 +64,12 @@ class IdleLoad:
                 if kind == "reset":
                     self._report.ports[port] += 1
 
-    @staticmethod
-    def _visit(client):
+    def _visit(self, client):
         """Has a client served. Returns what became of it."""
         try:
             client.connect((network.ADDRESS, network.PORT))
             time.sleep(IDLE)
-            client.sendall(REQUEST)
+            client.sendall(self._request)
             answer = client.recv(4096)
         except (ConnectionResetError, BrokenPipeError):
             return "reset"
@@ -80,4 +81,4 @@ class IdleLoad:
             return "other"
         if not answer:
             return "closed"
-        return "served" if answer.startswith(ANSWER) else "other"
+        return "served" if answer.startswith(self._answer) else "other"

@@ -7,7 +7,7 @@ from report import Report
 from scenario import Scenario
 from setting import Setting
 
-COLUMNS = ("{:<33} {:<14} {:>6} {:>5} {:>6} {:>7} {:>9} {:>5} {:>8} {:>4}"
+COLUMNS = ("{:<33} {:<23} {:>6} {:>5} {:>6} {:>7} {:>9} {:>5} {:>8} {:>4}"
            " {:>7} {:>6}")
 HEADINGS = COLUMNS.format(
     "scenario", "setting", "served", "reset", "closed", "refused", "timed out",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The servers: nginx and HAProxy, as Debian ships them.
+"""The servers: nginx, HAProxy and redis, as Debian ships them.
 
 They are asked to finish what they accepted and to exit, or they are stopped or
 killed. Connections that they had accepted then are known. So each other connection that
@@ -138,6 +138,15 @@ class HAProxy(Server):
         self.signal(signal.SIGUSR1)
 
 
+class Redis(Server):
+    """One process, which keeps nothing."""
+
+    def __init__(self, folder):
+        super().__init__(folder, [
+            "redis-server", "--bind", network.ADDRESS, "--port", str(network.PORT),
+            "--dir", folder, "--save", "", "--protected-mode", "no"])
+
+
 class Servers:
     """A context in which servers run; none outlives it."""
 
@@ -170,6 +179,12 @@ class Servers:
         server = self._start(HAProxy, predecessor)
         if predecessor:
             predecessor.wait()
+        network.await_listeners(1)
+        return server
+
+    def redis(self):
+        """Starts a redis that listens alone on return."""
+        server = self._start(Redis)
         network.await_listeners(1)
         return server
 
