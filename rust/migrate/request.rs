@@ -83,14 +83,17 @@ pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
 }
 
 /// Counts that `listener`, which [`select`] chose for `req` at the final ACK, could not
-/// make a child. If another CPU has taken the request out of ehash meanwhile, that CPU
-/// counts what has become of it.
+/// make a child. If that has stopped meanwhile, nothing is lost: the peer or the timer tries
+/// again. If another CPU has taken the request out of ehash meanwhile, that CPU counts what
+/// has become of it.
 pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
     if !req.is_hashed() {
         return;
     }
 
-    let outcome = if listener.accept_queue().level().is_full() {
+    let outcome = if !listener.is_listening() {
+        Outcome::LostRace
+    } else if listener.accept_queue().level().is_full() {
         Outcome::QueueFull
     } else {
         Outcome::NoMemory

@@ -78,7 +78,7 @@ named! {
         Expired = c"expired",
         /// Its SYN+ACK could not be sent again.
         Unanswered = c"unanswered",
-        /// Another CPU took the request meanwhile.
+        /// Another CPU took the request meanwhile, or stopped the new listener.
         LostRace = c"lost_race",
         /// A process owned the child of Fast Open.
         Busy = c"busy",
