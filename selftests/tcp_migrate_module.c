@@ -17,6 +17,7 @@
 #include "lib/file.h"
 #include "lib/filters.h"
 #include "lib/listeners.h"
+#include "lib/load.h"
 #include "lib/module.h"
 #include "lib/netns.h"
 #include "lib/outcomes.h"
@@ -31,7 +32,6 @@
 #define RESCUES	5
 #define LONG_ENOUGH_S	120	/* for as many rounds as fit, emulated */
 #define DEPTH	64
-#define THREADS	4
 
 #define TRACES	"/sys/kernel/tracing/instances/tcp_migrate_module"
 
@@ -494,63 +494,23 @@ TEST_F(tcp_migrate_module, unloads_while_connections_are_given_back)
 	}
 }
 
-struct load {
+struct turns {
 	int listener;
-	bool enough;	/* for the clients */
-	bool over;	/* for the server, later */
-};
-
-struct load_client {
-	struct load *load;
-	pthread_t thread;
-	int served;
-	int lost;
-	int error;	/* of the last one lost */
+	bool over;
 };
 
 /* One listener takes over from another, over and over. */
 static void *serve_in_turns(void *data)
 {
-	struct load *load = data;
+	struct turns *turns = data;
 	int next;
 
-	while (!__atomic_load_n(&load->over, __ATOMIC_RELAXED)) {
+	while (!__atomic_load_n(&turns->over, __ATOMIC_RELAXED)) {
 		next = listener_open("127.0.0.1");
-		close(load->listener);
-		load->listener = next;
+		close(turns->listener);
+		turns->listener = next;
 		while (!listener_idle(next))
 			listener_serve(next);
-	}
-
-	return NULL;
-}
-
-/*
- * A segment that meets a listener in the middle of close() may be refused, and
- * a child that's made then sends a FIN before its RST, which makes it EPIPE.
- */
-static bool is_reset(int error)
-{
-	return error == ECONNRESET || error == ECONNREFUSED || error == EPIPE;
-}
-
-static void *connect_in_turns(void *data)
-{
-	struct load_client *self = data;
-	int client;
-
-	while (!__atomic_load_n(&self->load->enough, __ATOMIC_RELAXED)) {
-		errno = 0;
-		client = client_connect("127.0.0.1", self->served);
-		if (client >= 0 && client_served(client, self->served)) {
-			self->served++;
-		} else if (!is_reset(errno)) {
-			self->error = errno;
-			self->lost++;
-		}
-
-		if (client >= 0)
-			close(client);
 	}
 
 	return NULL;
@@ -559,20 +519,16 @@ static void *connect_in_turns(void *data)
 /* Each client is served or reset; none waits for ever. */
 TEST_F(tcp_migrate_module, unloads_under_load)
 {
-	struct load_client clients[THREADS] = {};
 	time_t deadline = time(NULL) + LONG_ENOUGH_S;
-	struct load load = {};
+	struct load load = { .address = "127.0.0.1" };
+	struct turns turns = {};
 	pthread_t server;
-	int i, round;
+	int round;
 
-	load.listener = listener_open("127.0.0.1");
-	ASSERT_LE(0, load.listener);
-	ASSERT_EQ(0, pthread_create(&server, NULL, serve_in_turns, &load));
-	for (i = 0; i < THREADS; i++) {
-		clients[i].load = &load;
-		ASSERT_EQ(0, pthread_create(&clients[i].thread, NULL,
-					    connect_in_turns, &clients[i]));
-	}
+	turns.listener = listener_open("127.0.0.1");
+	ASSERT_LE(0, turns.listener);
+	ASSERT_EQ(0, pthread_create(&server, NULL, serve_in_turns, &turns));
+	ASSERT_EQ(0, load_begin(&load));
 
 	for (round = 0; round < ROUNDS && time(NULL) < deadline; round++) {
 		load_and_turn_on(_metadata);
@@ -581,15 +537,9 @@ TEST_F(tcp_migrate_module, unloads_under_load)
 		ASSERT_EQ(0, module_unload());
 	}
 
-	__atomic_store_n(&load.enough, true, __ATOMIC_RELAXED);
-	for (i = 0; i < THREADS; i++) {
-		ASSERT_EQ(0, pthread_join(clients[i].thread, NULL));
-		EXPECT_LT(0, clients[i].served);
-		EXPECT_EQ(0, clients[i].lost)
-			TH_LOG("errno %d", clients[i].error);
-	}
-
-	__atomic_store_n(&load.over, true, __ATOMIC_RELAXED);
+	EXPECT_EQ(0, load_end(&load))
+		TH_LOG("errno %d", errno);
+	__atomic_store_n(&turns.over, true, __ATOMIC_RELAXED);
 	ASSERT_EQ(0, pthread_join(server, NULL));
 }
 

@@ -21,22 +21,6 @@
 
 #define PACKETS	"skbuff_head_cache"
 
-static const struct addresses ipv6 = {
-	.local = TUN_IPV6,
-	.remote = TUN_IPV6,
-	.family = "AF_INET6",
-	.src = "[2001:db8::1]:8080",
-	.dest = "[2001:db8::2]",
-};
-
-static const struct addresses mapped = {
-	.local = "::",
-	.remote = TUN_IPV4,
-	.family = "AF_INET6",
-	.src = "[::ffff:192.0.2.1]:8080",
-	.dest = "[::ffff:192.0.2.2]",
-};
-
 FIXTURE(tcp_migrate_unread_outcomes) {
 	struct scene scene;
 	pid_t process;

@@ -13,6 +13,7 @@
 
 #include "lib/harness.h"
 #include "lib/listeners.h"
+#include "lib/load.h"
 #include "lib/module.h"
 #include "lib/orphans.h"
 #include "lib/outcomes.h"
@@ -21,7 +22,6 @@
 
 #define CLIENTS		8
 #define PEERS		4
-#define THREADS		4
 #define ROUNDS		4
 #define GAP_US		5000
 
@@ -113,61 +113,24 @@ TEST_F(tcp_unregister_migrate_ops, ends_orphans)
 	EXPECT_EQ(0, orphans_count());
 }
 
-struct load {
+struct restarts {
 	const struct server *server;
 	int listener;
-	bool enough;	/* for the clients */
-	bool over;	/* for the server, later */
-};
-
-struct load_client {
-	struct load *load;
-	pthread_t thread;
-	int served;
-	int lost;
-	int error;	/* of the last one lost */
+	bool over;
 };
 
 /* It ends, with what has come meanwhile, and begins again. */
 static void *serve_with_gaps(void *data)
 {
-	struct load *load = data;
+	struct restarts *restarts = data;
 
-	while (!__atomic_load_n(&load->over, __ATOMIC_RELAXED)) {
-		listener_serve_all(load->listener);
-		close(load->listener);
+	while (!__atomic_load_n(&restarts->over, __ATOMIC_RELAXED)) {
+		listener_serve_all(restarts->listener);
+		close(restarts->listener);
 		usleep(GAP_US);
-		load->listener = server_listen(load->server);
-		if (load->listener < 0)
+		restarts->listener = server_listen(restarts->server);
+		if (restarts->listener < 0)
 			break;
-	}
-
-	return NULL;
-}
-
-/* Also one that sees a FIN before its RST. */
-static bool is_reset(int error)
-{
-	return error == ECONNRESET || error == ECONNREFUSED || error == EPIPE;
-}
-
-static void *connect_in_turns(void *data)
-{
-	struct load_client *self = data;
-	int client;
-
-	while (!__atomic_load_n(&self->load->enough, __ATOMIC_RELAXED)) {
-		errno = 0;
-		client = client_connect(self->load->server->address, self->served);
-		if (client >= 0 && client_served(client, self->served)) {
-			self->served++;
-		} else if (!is_reset(errno)) {
-			self->error = errno;
-			self->lost++;
-		}
-
-		if (client >= 0)
-			close(client);
 	}
 
 	return NULL;
@@ -176,38 +139,27 @@ static void *connect_in_turns(void *data)
 /* Each client is served or reset; none waits for ever. */
 TEST_F(tcp_unregister_migrate_ops, ends_orphans_under_load)
 {
-	struct load load = { .server = &self->server };
-	struct load_client clients[THREADS] = {};
+	struct restarts restarts = { .server = &self->server };
+	struct load load = { .address = variant->address };
 	pthread_t server;
-	int i, round;
+	int round;
 
 	ASSERT_EQ(0, module_load(WITH_GRACE));
-	load.listener = server_listen(&self->server);
-	ASSERT_LE(0, load.listener);
-	ASSERT_EQ(0, pthread_create(&server, NULL, serve_with_gaps, &load));
-	for (i = 0; i < THREADS; i++) {
-		clients[i].load = &load;
-		ASSERT_EQ(0, pthread_create(&clients[i].thread, NULL,
-					    connect_in_turns, &clients[i]));
-	}
-
+	restarts.listener = server_listen(&self->server);
+	ASSERT_LE(0, restarts.listener);
+	ASSERT_EQ(0, pthread_create(&server, NULL, serve_with_gaps, &restarts));
+	ASSERT_EQ(0, load_begin(&load));
 	for (round = 0; round < ROUNDS; round++) {
 		ASSERT_TRUE(outcome_reaches("grace", "migrated", 1));
 		ASSERT_EQ(0, module_unload());
 		ASSERT_EQ(0, module_load(WITH_GRACE));
 	}
 
-	__atomic_store_n(&load.enough, true, __ATOMIC_RELAXED);
-	for (i = 0; i < THREADS; i++) {
-		ASSERT_EQ(0, pthread_join(clients[i].thread, NULL));
-		EXPECT_LT(0, clients[i].served);
-		EXPECT_EQ(0, clients[i].lost)
-			TH_LOG("errno %d", clients[i].error);
-	}
-
-	__atomic_store_n(&load.over, true, __ATOMIC_RELAXED);
+	EXPECT_EQ(0, load_end(&load))
+		TH_LOG("errno %d", errno);
+	__atomic_store_n(&restarts.over, true, __ATOMIC_RELAXED);
 	ASSERT_EQ(0, pthread_join(server, NULL));
-	EXPECT_LE(0, load.listener);
+	EXPECT_LE(0, restarts.listener);
 }
 
 int main(int argc, char **argv)

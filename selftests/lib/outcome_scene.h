@@ -47,6 +47,22 @@ static const struct addresses ipv4 = {
 	.dest = "192.0.2.2",
 };
 
+static const struct addresses ipv6 = {
+	.local = TUN_IPV6,
+	.remote = TUN_IPV6,
+	.family = "AF_INET6",
+	.src = "[2001:db8::1]:8080",
+	.dest = "[2001:db8::2]",
+};
+
+static const struct addresses mapped = {
+	.local = "::",
+	.remote = TUN_IPV4,
+	.family = "AF_INET6",
+	.src = "[::ffff:192.0.2.1]:8080",
+	.dest = "[::ffff:192.0.2.2]",
+};
+
 /* A path, as it's named in the counters and in events. */
 struct path {
 	const char *name;
