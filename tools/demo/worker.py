@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One of a server's processes, and the connections that it has accepted."""
 
+import contextlib
 import os
 import re
 import signal
@@ -44,9 +45,15 @@ class Worker:
     def _is_stopped(self):
         return process_group.states(self._group)[self.pid] == "T"
 
+    def _files(self):
+        """What its descriptors are of."""
+        for entry in os.scandir(f"/proc/{self.pid}/fd"):
+            # One that runs may close any of them meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                yield os.readlink(entry)
+
     def _connections(self):
-        sockets = {os.readlink(entry) for entry in
-                   os.scandir(f"/proc/{self.pid}/fd")}
+        sockets = set(self._files())
         return [connection for connection in Connection.established()
                 if f"socket:[{connection.inode}]" in sockets]
 
