@@ -639,6 +639,33 @@ TEST_F(peers, fast_open)
 	EXPECT_TRUE(listener_idle(to));
 }
 
+/* A process has accepted the first one before that, and goes on with it. */
+TEST_F(peers, fast_open_and_accepted)
+{
+	struct peer *first = self->peers;
+	int from, to, connection;
+
+	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_fastopen", FASTOPEN));
+	from = open_unblocked(_metadata, variant->address);
+	ASSERT_EQ(PEERS, peers_fastopen(self->peers, PEERS, &self->tun,
+					variant->address));
+	connection = listener_accept(from);
+	ASSERT_LE(0, connection);
+	to = open_other(_metadata, variant->address);
+	start(_metadata);
+	ASSERT_TRUE(stalls_rescued(PEERS - 1));
+	EXPECT_EQ(first->port, connection_serve(connection));
+	EXPECT_TRUE(peer_served(first));
+	ASSERT_EQ(PEERS, peers_ack(self->peers, PEERS));
+	EXPECT_EQ(PEERS - 1, peers_serve(first + 1, PEERS - 1, to));
+	EXPECT_TRUE(listener_idle(from));
+	EXPECT_TRUE(listener_idle(to));
+
+	ASSERT_EQ(0, peer_number(first));
+	EXPECT_EQ(first->port, connection_serve(connection));
+	EXPECT_TRUE(peer_served(first));
+}
+
 /* Children whose requests have named no listener. */
 TEST_F(peers, syn_cookies)
 {
