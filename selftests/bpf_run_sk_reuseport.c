@@ -160,18 +160,24 @@ static void expect_served_by_either(struct __test_metadata *_metadata,
 	EXPECT_EQ(CLIENTS, clients_served(clients, CLIENTS));
 }
 
+static void expect_children_asked_about(struct __test_metadata *_metadata,
+					const struct scene *scene)
+{
+	expect_questions(_metadata, scene->bpf, 0, CLIENTS,
+			 scene->cookie, BPF_TCP_ESTABLISHED);
+	expect_headers(_metadata, scene->bpf, 0, CLIENTS, NULL);
+
+	EXPECT_EQ(CLIENTS, listener_serve_in_order(scene->to, CLIENTS));
+	EXPECT_EQ(CLIENTS, clients_served(scene->clients, CLIENTS));
+	EXPECT_TRUE(listener_idle(scene->other));
+	expect_counters(_metadata, CLIENTS, 0);
+}
+
 TEST_F(bpf_run_sk_reuseport, asked_at_close)
 {
 	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
 	ASSERT_EQ(0, close(self->scene.from));
-	expect_questions(_metadata, self->scene.bpf, 0, CLIENTS,
-			 self->scene.cookie, BPF_TCP_ESTABLISHED);
-	expect_headers(_metadata, self->scene.bpf, 0, CLIENTS, NULL);
-
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
-	EXPECT_EQ(CLIENTS, clients_served(self->scene.clients, CLIENTS));
-	EXPECT_TRUE(listener_idle(self->scene.other));
-	expect_counters(_metadata, CLIENTS, 0);
+	expect_children_asked_about(_metadata, &self->scene);
 }
 
 /* Or else a timer may have asked, which has nothing to show. */
@@ -252,14 +258,7 @@ TEST_F(bpf_run_sk_reuseport, asked_at_stall)
 	ASSERT_EQ(PEERS, peers_give_up(self->scene.peers, PEERS));
 	stall(_metadata, self->scene.from);
 	ASSERT_TRUE(stalls_rescued(CLIENTS));
-	expect_questions(_metadata, self->scene.bpf, 0, CLIENTS,
-			 self->scene.cookie, BPF_TCP_ESTABLISHED);
-	expect_headers(_metadata, self->scene.bpf, 0, CLIENTS, NULL);
-
-	EXPECT_EQ(CLIENTS, listener_serve_in_order(self->scene.to, CLIENTS));
-	EXPECT_EQ(CLIENTS, clients_served(self->scene.clients, CLIENTS));
-	EXPECT_TRUE(listener_idle(self->scene.other));
-	expect_counters(_metadata, CLIENTS, 0);
+	expect_children_asked_about(_metadata, &self->scene);
 }
 
 /* Nothing moves, and nothing fails: it's asked again at the next look. */
