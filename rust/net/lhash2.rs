@@ -18,8 +18,8 @@ use kernel::sync::rcu;
 /// How many buckets are looked at in one RCU read section.
 const BUCKETS: u32 = 256;
 
-/// Shows each listener in whose accept queue something waits, by a hint. One that begins or ends to
-/// listen meanwhile may be missed, or shown twice. Process context; may sleep.
+/// Shows each listener in whose accept queue something waits, by a hint. One that begins or
+/// ends to listen meanwhile may be missed, or shown twice. Process context; may sleep.
 pub(crate) fn for_each_waiting(mut see: impl FnMut(&Listener)) {
     // SAFETY: An FFI call with no requirements.
     let end = unsafe { bindings::lhash2_size() };
