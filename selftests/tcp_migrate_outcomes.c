@@ -30,17 +30,17 @@ FIXTURE_VARIANT(tcp_migrate_outcomes) {
 
 FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, close_ipv4) {
 	.path = { "close", &ipv4 },
-	.slab = "skbuff_head_cache",
+	.slab = PACKETS_SLAB,
 };
 
 FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, close_ipv6) {
 	.path = { "close", &ipv6 },
-	.slab = "skbuff_head_cache",
+	.slab = PACKETS_SLAB,
 };
 
 FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, close_mapped) {
 	.path = { "close", &mapped },
-	.slab = "skbuff_head_cache",
+	.slab = PACKETS_SLAB,
 };
 
 FIXTURE_VARIANT_ADD(tcp_migrate_outcomes, ack_ipv4) {

@@ -19,8 +19,6 @@
 #include "lib/slabs.h"
 #include "lib/workers.h"
 
-#define PACKETS	"skbuff_head_cache"
-
 FIXTURE(tcp_migrate_unread_outcomes) {
 	struct scene scene;
 	pid_t process;
@@ -72,7 +70,7 @@ FIXTURE_TEARDOWN(tcp_migrate_unread_outcomes)
 {
 	if (slabs_can_fail()) {
 		slab_exhaust(variant->slab, false);
-		slab_exhaust(PACKETS, false);
+		slab_exhaust(PACKETS_SLAB, false);
 	}
 	events_close(&self->scene.events);
 }
@@ -152,7 +150,7 @@ TEST_F(tcp_migrate_unread_outcomes, no_memory_for_a_packet)
 		SKIP(return, "no failslab");
 
 	ASSERT_EQ(0, group_migrate(scene->from, SK_PASS, 0));
-	kill_without_memory(_metadata, self->process, PACKETS);
+	kill_without_memory(_metadata, self->process, PACKETS_SLAB);
 	EXPECT_EQ(PEERS, peers_refused(scene->peers, PEERS));
 	expect_closed(_metadata, scene, &variant->path, "no_memory",
 		      self->sockets);

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* For the data of a packet: there may be heads in a cache of the CPU's own. */
+#define PACKETS_SLAB	"skbuff_small_head"
+
 /* Whether the kernel can do that. */
 bool slabs_can_fail(void);
 
