@@ -11,6 +11,7 @@
  *  4. Who asks for any port isn't given that of an orphan.
  */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 
 #include "lib/harness.h"
@@ -151,11 +152,19 @@ static int listen_on(int fd)
 	return listen(fd, 4) ? errno : 0;
 }
 
+static bool is_closed(int fd)
+{
+	struct tcp_info info = {};
+	socklen_t len = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
 /* Returns what is to be closed later. */
 static int connection_bring(struct __test_metadata *_metadata, int listener,
 			    int client, enum connection connection)
 {
-	long tw = time_wait_sockets();
 	int fd = -1;
 
 	ASSERT_TRUE(wait_until(!listener_idle(listener)));
@@ -170,7 +179,8 @@ static int connection_bring(struct __test_metadata *_metadata, int listener,
 	ASSERT_EQ(0, close(fd));
 	if (connection == TIME_WAIT) {
 		ASSERT_EQ(0, shutdown(client, SHUT_WR));
-		ASSERT_TRUE(wait_until(time_wait_sockets() == tw + 1));
+		/* The other end is in TIME_WAIT when its FIN has been acknowledged. */
+		ASSERT_TRUE(wait_until(is_closed(client)));
 	}
 	return -1;
 }
