@@ -4,6 +4,7 @@
 
 #include "listeners.h"
 #include "load.h"
+#include "patience.h"
 
 /*
  * A segment that meets a listener in the middle of close() may be refused, and
@@ -23,7 +24,8 @@ static void *connect_in_turns(void *data)
 		errno = 0;
 		client = client_connect(self->load->address, self->served);
 		if (client >= 0 && client_served(client, self->served)) {
-			self->served++;
+			__atomic_store_n(&self->served, self->served + 1,
+					 __ATOMIC_RELAXED);
 		} else if (!is_reset(errno)) {
 			self->error = errno;
 			self->lost++;
@@ -50,19 +52,32 @@ int load_begin(struct load *load)
 	return 0;
 }
 
+static bool all_served(const struct load *load)
+{
+	int i;
+
+	for (i = 0; i < LOAD_CLIENTS; i++) {
+		if (!__atomic_load_n(&load->clients[i].served, __ATOMIC_RELAXED))
+			return false;
+	}
+
+	return true;
+}
+
 int load_end(struct load *load)
 {
 	struct load_client *client = load->clients;
+	bool served = wait_until(all_served(load));
 	int lost = 0;
 
 	__atomic_store_n(&load->enough, true, __ATOMIC_RELAXED);
 	for (; client < load->clients + LOAD_CLIENTS; client++) {
-		if (pthread_join(client->thread, NULL) || !client->served)
+		if (pthread_join(client->thread, NULL))
 			return -1;
 
 		lost += client->lost;
 		errno = client->lost ? client->error : errno;
 	}
 
-	return lost;
+	return served ? lost : -1;
 }

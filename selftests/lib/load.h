@@ -29,8 +29,8 @@ struct load {
 int load_begin(struct load *load);
 
 /*
- * Has no more come. Returns how many were neither served nor reset, with the errno of one
- * of them; -1 if a client was never served.
+ * Has no more come, once each client has been served. Returns how many were neither served
+ * nor reset, with the errno of one of them; -1 if a client is never served.
  */
 int load_end(struct load *load);
 
