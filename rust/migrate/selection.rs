@@ -64,16 +64,17 @@ impl<'a> Choice<'a> {
     #[inline(always)]
     fn search<T>(
         &self,
-        mut attempt: impl FnMut(&Group<'a>, &mut Search) -> Option<T>,
+        attempt: impl FnMut(&Group<'a>, &mut Search) -> Option<T>,
     ) -> Result<T, Outcome> {
-        let found = policy::search(self.group, Group::again, &mut attempt);
+        let succeeded = |group: &Group<'a>| {
+            if may_be_succeeded(group.former()) {
+                group.succeeded()
+            } else {
+                None
+            }
+        };
 
-        if !matches!(found, Err(Outcome::NoListener)) || !may_be_succeeded(self.group.former()) {
-            return found;
-        }
-        self.group
-            .succeeded()
-            .map_or(found, |group| policy::search(group, Group::again, attempt))
+        policy::search(self.group, Group::again, succeeded, attempt)
     }
 
     /// The best live listener for a connection, or why none may have it.

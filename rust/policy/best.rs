@@ -51,28 +51,33 @@ pub(crate) fn best<T: Copy>(
 
     let enough = if balance { COMPARED } else { 1 };
     let enough = search.left().saturating_sub(enough);
-    let mut best = None::<(Rank, Candidate<T>)>;
+    let listener = search.next(&mut listeners)?;
 
-    while let Some(listener) = search.next(&mut listeners) {
-        if let Some(candidate) = search.see(look(listener)) {
-            let beats = |rank| {
-                best.is_none_or(|(highest, best)| {
-                    let is_shorter = || balance && candidate.level.is_below(best.level);
+    // Mostly it's as good as can be.
+    let mut best = search.see(look(listener)).and_then(|candidate| {
+        let rank = candidate.rank(matching, |_| true, &mut matches)?;
 
-                    rank > highest || (rank == highest && is_shorter())
-                })
-            };
-
-            if let Some(rank) = candidate.rank(matching, beats, &mut matches) {
-                best = Some((rank, candidate));
-            }
-        }
-
-        let good = best.is_some_and(|(rank, best)| {
-            rank == Rank::BEST && (search.left() <= enough || best.level.is_empty())
-        });
-        if good {
+        Some((rank, candidate))
+    });
+    while !best.is_some_and(|(rank, best)| {
+        rank == Rank::BEST && (search.left() <= enough || best.level.is_empty())
+    }) {
+        let Some(listener) = search.next(&mut listeners) else {
             break;
+        };
+        let Some(candidate) = search.see(look(listener)) else {
+            continue;
+        };
+        let beats = |rank| {
+            best.is_none_or(|(highest, best)| {
+                let is_shorter = || balance && candidate.level.is_below(best.level);
+
+                rank > highest || (rank == highest && is_shorter())
+            })
+        };
+
+        if let Some(rank) = candidate.rank(matching, beats, &mut matches) {
+            best = Some((rank, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
@@ -148,6 +153,7 @@ mod tests {
         let matches = |i| sockets[usize::from(i)].is_some_and(|socket| socket.matches);
         let found = search(
             (),
+            |()| None,
             |()| None,
             |(), search| {
                 let listeners = (0..n).map(|i| (start + i) % n);
@@ -266,6 +272,7 @@ mod tests {
         let (mut looks, mut compared) = (0, 0);
         let found = search(
             (),
+            |()| None,
             |()| None,
             |(), search| {
                 let look = |i: u16| {

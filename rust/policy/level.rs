@@ -4,8 +4,8 @@
 
 use kernel::macros::kunit_tests;
 
-/// Larger lengths and capacities count as this, so that products of two, and sums of
-/// many, fit in 64 bits.
+/// Larger lengths and capacities count as this where they are multiplied, so that products
+/// of two, and sums of many, fit in 64 bits.
 const MAX: u32 = 1 << 24;
 
 /// The length of an accept queue and what it may be, in connections.
@@ -28,19 +28,19 @@ impl Level {
     /// it.
     pub(crate) fn new(len: u32, backlog: u32) -> Self {
         Self {
-            len: len.min(MAX),
-            capacity: backlog.saturating_add(1).min(MAX),
+            len,
+            capacity: backlog.saturating_add(1),
         }
     }
 
     /// How many connections there are.
     pub(super) fn len(self) -> u64 {
-        self.len.into()
+        self.len.min(MAX).into()
     }
 
     /// How many there may be, at least 1.
     pub(super) fn capacity(self) -> u64 {
-        self.capacity.into()
+        self.capacity.min(MAX).into()
     }
 
     /// How many more there may be.
@@ -86,8 +86,10 @@ mod tests {
 
     #[test]
     fn is_bounded() {
-        assert_eq!(Level::new(0, u32::MAX).room(), MAX);
+        assert_eq!(Level::new(0, u32::MAX).room(), u32::MAX);
         assert!(Level::new(u32::MAX, u32::MAX).is_full());
+        assert_eq!(Level::new(u32::MAX, u32::MAX).len(), MAX.into());
+        assert_eq!(Level::new(0, u32::MAX).capacity(), MAX.into());
     }
 
     #[test]
@@ -98,6 +100,5 @@ mod tests {
         assert!(!most.is_below(half));
         assert!(!half.is_below(Level::new(5, 9)));
         assert!(!Level::new(5, 9).is_below(half));
-        assert!(Level::new(u32::MAX - 1, u32::MAX).is_full());
     }
 }

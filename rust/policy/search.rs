@@ -93,11 +93,13 @@ impl Search {
 ///
 /// A listener leaves the group before its state changes. So when one that has
 /// stopped is seen, the group is another by now, which `again` says, and perhaps
-/// with a listener that has only just joined.
+/// with a listener that has only just joined. When the group has no listener left, it's the
+/// turn of the one that has `succeeded` it, if there's one.
 #[inline(always)]
 pub(crate) fn search<G, T>(
     mut group: G,
     again: impl Fn(&G) -> Option<G>,
+    succeeded: impl Fn(&G) -> Option<G>,
     mut attempt: impl FnMut(&G, &mut Search) -> Option<T>,
 ) -> Result<T, Outcome> {
     let mut search = Search::new();
@@ -106,14 +108,17 @@ pub(crate) fn search<G, T>(
         if let Some(found) = attempt(&group, &mut search) {
             return Ok(found);
         }
-        if !search.stopped || search.left == 0 {
-            return Err(if search.live {
-                Outcome::Incompatible
-            } else {
-                Outcome::NoListener
-            });
-        }
-        group = again(&group).ok_or(Outcome::NoListener)?;
+        let next = if search.stopped && search.left > 0 {
+            again(&group)
+        } else if search.live {
+            return Err(Outcome::Incompatible);
+        } else {
+            None
+        };
+
+        group = next
+            .or_else(|| succeeded(&group))
+            .ok_or(Outcome::NoListener)?;
         (search.live, search.stopped) = (false, false);
     }
 }
@@ -134,10 +139,16 @@ mod tests {
     /// have stopped, that aren't fit, and that are, until there's one that is. What
     /// is said, how many groups were looked at, and how many listeners.
     fn searched(groups: &[[usize; 3]]) -> (Result<(), Outcome>, usize, usize) {
+        searched_twice(groups, groups.len())
+    }
+
+    /// The same, where the last ones succeed the first `n`.
+    fn searched_twice(groups: &[[usize; 3]], n: usize) -> (Result<(), Outcome>, usize, usize) {
         let (mut attempts, mut looks) = (0, 0);
         let found = search(
             0,
-            |&i| (i + 1 < groups.len()).then_some(i + 1),
+            |&i| (i + 1 < groups.len() && i + 1 != n).then_some(i + 1),
+            |&i| (i < n && n < groups.len()).then_some(n),
             |&i, search| {
                 let [stopped, unfit, fit] = groups[i];
                 let mut group = (0..stopped)
@@ -176,6 +187,23 @@ mod tests {
         assert_eq!(
             searched(&[[1, 1, 0], [0, 0, 0], [0, 0, 1]]),
             (Err(Outcome::NoListener), 2, 2)
+        );
+    }
+
+    #[test]
+    fn looks_at_the_successors_where_none_is_left() {
+        assert_eq!(searched_twice(&[[0, 0, 0], [0, 0, 1]], 1), (Ok(()), 2, 1));
+        assert_eq!(
+            searched_twice(&[[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]], 2),
+            (Ok(()), 4, 4)
+        );
+        assert_eq!(
+            searched_twice(&[[0, 1, 0], [0, 0, 1]], 1),
+            (Err(Outcome::Incompatible), 1, 1)
+        );
+        assert_eq!(
+            searched_twice(&[[0, 0, 0], [0, 0, 0]], 1),
+            (Err(Outcome::NoListener), 2, 0)
         );
     }
 

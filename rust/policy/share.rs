@@ -28,14 +28,14 @@ impl Share {
 ///
 /// The sum of all capacities must fit in 31 bits, as that of 64 does.
 pub(super) fn share(shares: &mut [Share], n: u32) {
-    let (mut len, mut capacity, mut room) = (0, 0, 0_u32);
+    let (mut len, mut capacity, mut room) = (0, 0, 0);
     for level in shares.iter().map(|share| share.level) {
         len += level.len();
         capacity += level.capacity();
-        room = room.saturating_add(level.room());
+        room += level.capacity().saturating_sub(level.len());
     }
 
-    let n = u64::from(if room > 0 { n.min(room) } else { n });
+    let n = u64::from(n).min(if room > 0 { room } else { u64::MAX });
     len += n;
 
     // Queues that are fuller than the others end up get nothing. They made that level

@@ -158,6 +158,7 @@ mod tests {
             let found = search(
                 (),
                 |()| None,
+                |()| None,
                 |(), search| {
                     let look = |i: usize| {
                         looks += 1;
