@@ -3,6 +3,7 @@
 //! Requests on their way from one accept queue to others.
 
 use super::{
+    queue::QueueGuard,
     trace,
     Connection,
     Destination,
@@ -41,15 +42,12 @@ pub(crate) struct Batch<'q> {
     other_cgroup: bool,
 }
 
-/// What has become of requests that were to be queued.
-struct Appended<'q> {
-    /// How many requests its listener has now.
+/// How many requests have been queued.
+struct Appended {
+    /// How many requests the listener has now.
     n: u32,
     /// How many of them are beyond its backlog.
     over: u32,
-    /// The requests that it had no room for, or all if it has stopped; they name
-    /// the former listener again.
-    rest: RequestList<'q>,
 }
 
 impl<'q> Batch<'q> {
@@ -87,6 +85,9 @@ impl<'q> Batch<'q> {
 /// reference on `to` then, and its reference on `former` is the caller's. It's also the
 /// caller who tells the application.
 ///
+/// What it has no room for, or all if it has stopped, names `former` again, and is put in
+/// front of `rest`.
+///
 /// # Safety
 ///
 /// `to` must be referenced. Each request must name it, and own a reference on `former`.
@@ -98,22 +99,36 @@ unsafe fn append<'q>(
     room: Option<u32>,
     former: &Listener,
     path: Path,
-) -> Appended<'q> {
-    let (mut list, mut rest) = (RequestList::new(), list);
+    rest: &mut RequestList<'q>,
+) -> Appended {
     let queue = to.accept_queue();
-    let mut guard = queue.lock();
-
+    let guard = queue.lock();
     let left = queue.level().room();
 
-    if to.is_listening() {
-        if room.is_none() || rest.len() <= left {
-            mem::swap(&mut list, &mut rest);
-        } else {
-            list = rest.take(left, |_| true);
-        }
+    if to.is_listening() && (room.is_none() || list.len() <= left) {
+        // SAFETY: By the safety requirements.
+        unsafe { append_all(to, guard, left, list, former, path) }
+    } else {
+        // SAFETY: Likewise.
+        unsafe { append_some(to, guard, left, list, former, path, rest) }
     }
+}
+
+/// # Safety
+///
+/// As for [`append`]; `guard` is that of the queue of `to`, which hasn't stopped and has
+/// room for `left` requests.
+#[inline(always)]
+unsafe fn append_all(
+    to: &Listener,
+    mut guard: QueueGuard<'_>,
+    left: u32,
+    list: RequestList<'_>,
+    former: &Listener,
+    path: Path,
+) -> Appended {
     let n = list.len();
-    let over = n.saturating_sub(left);
+
     if n > 0 {
         let outcomes = (0..n).map(|i| Outcome::queued(i < left));
 
@@ -123,13 +138,37 @@ unsafe fn append<'q>(
         unsafe { bindings::sock_hold_many(to.as_raw(), n) };
         guard.append(list);
     }
-    drop(guard);
-
-    if !rest.is_empty() {
-        // SAFETY: By the safety requirements.
-        unsafe { give_back(&mut rest, former) };
+    Appended {
+        n,
+        over: n.saturating_sub(left),
     }
-    Appended { n, over, rest }
+}
+
+/// # Safety
+///
+/// As for [`append_all`], except that `to` may have stopped.
+#[cold]
+unsafe fn append_some<'q>(
+    to: &Listener,
+    guard: QueueGuard<'_>,
+    left: u32,
+    mut list: RequestList<'q>,
+    former: &Listener,
+    path: Path,
+    rest: &mut RequestList<'q>,
+) -> Appended {
+    let first = if to.is_listening() {
+        list.take(left, |_| true)
+    } else {
+        RequestList::new()
+    };
+    // SAFETY: By the safety requirements; there's nothing to queue if it has stopped.
+    let appended = unsafe { append_all(to, guard, left, first, former, path) };
+
+    // SAFETY: Likewise.
+    unsafe { give_back(&mut list, former) };
+    rest.prepend(list);
+    appended
 }
 
 /// Has the requests name `former` again.
@@ -138,7 +177,6 @@ unsafe fn append<'q>(
 ///
 /// Each request must own a reference on `former`. The child of a Fast Open request
 /// must be locked.
-#[cold]
 unsafe fn give_back(rest: &mut RequestList<'_>, former: &Listener) {
     for _ in 0..rest.len() {
         let Some(req) = rest.pop() else { break };
@@ -360,25 +398,28 @@ impl<'q> TakenQueue<'q> {
 
     /// Appends a batch of this queue's requests to its listener's queue, and
     /// tells the application. What the listener doesn't take is left again.
+    #[inline(always)]
     pub(crate) fn send(&mut self, batch: Batch<'q>) {
         let Batch { to, list, room, .. } = batch;
+        let (former, path) = (self.former, self.path);
         // SAFETY: By the type invariants, and `own` in `pop`; `send_fast_open` has
         // locked the child of the one Fast Open request that is sent.
-        let Appended { n, over, rest } = unsafe { append(&to, list, room, self.former, self.path) };
+        let Appended { n, over } = unsafe { append(&to, list, room, former, path, &mut self.left) };
 
-        // INVARIANT: `append` has left the references.
-        self.sent += n;
-        self.tally.add(Outcome::Migrated, n - over);
-        self.tally.add(Outcome::OverBacklog, over);
         if n > 0 {
+            // INVARIANT: `append` has left the references.
+            self.sent += n;
+            self.tally.add(Outcome::Migrated, n - over);
+            if over > 0 {
+                self.tally.add(Outcome::OverBacklog, over);
+            }
             to.data_ready(n);
         }
-        self.left.prepend(rest);
     }
-}
 
-impl Drop for TakenQueue<'_> {
-    fn drop(&mut self) {
+    /// Puts what is left back into the listener's queue.
+    #[cold]
+    fn put_back(&mut self) {
         let mut back = mem::replace(&mut self.left, RequestList::new());
 
         back.prepend(mem::replace(&mut self.kept, RequestList::new()));
@@ -390,9 +431,17 @@ impl Drop for TakenQueue<'_> {
             if n > 0 {
                 self.former.data_ready(n);
             }
-        } else if !back.is_empty() {
+        } else {
             // The queue is empty: nobody queues on a listener that has stopped.
             let _empty = self.former.accept_queue().lock().swap(back);
+        }
+    }
+}
+
+impl Drop for TakenQueue<'_> {
+    fn drop(&mut self) {
+        if self.is_charged || !self.left.is_empty() || !self.kept.is_empty() {
+            self.put_back();
         }
         if self.sent > 0 {
             // SAFETY: By the type invariant.
@@ -426,7 +475,8 @@ impl<'a> NewChild<'a> {
     /// `to` must be referenced.
     #[inline(always)]
     unsafe fn queue_on_referenced(self, to: &Listener) -> Result<Outcome, Self> {
-        let mut list = RequestList::new();
+        let (mut list, mut rest) = (RequestList::new(), RequestList::new());
+        let former = self.former();
         let req = self.owned();
 
         // SAFETY: `to` is referenced, by the safety requirement, until the request has a
@@ -437,15 +487,13 @@ impl<'a> NewChild<'a> {
 
         // SAFETY: Named just now. The request has a reference on its listener, and the
         // child is locked, by the type invariant.
-        let Appended { n, over, .. } = unsafe { append(to, list, None, self.former(), Path::Ack) };
+        let Appended { n, over } = unsafe { append(to, list, None, former, Path::Ack, &mut rest) };
 
         if n == 0 {
             // The list owns nothing that has to be put.
             self.not_queued();
             return Err(self);
         }
-        let former = self.former();
-
         self.queued();
         // SAFETY: The reference of the request that was queued, which `append` has left.
         unsafe { former.put_many(n) };
@@ -461,7 +509,7 @@ impl Fresh<'_> {
         former: &Listener,
         to: &ListenerRef,
     ) -> Result<(Outcome, GivenBack), (Self, Option<Outcome>)> {
-        let mut list = RequestList::new();
+        let (mut list, mut rest) = (RequestList::new(), RequestList::new());
 
         match self.request(former) {
             Ok(req) => {
@@ -475,8 +523,8 @@ impl Fresh<'_> {
         self.connection().enter_cgroup_of(to);
 
         // SAFETY: Named just now. The request has a reference on its listener.
-        let Appended { n, over, mut rest } =
-            unsafe { append(to, list, None, former, Path::Unread) };
+        let Appended { n, over } =
+            unsafe { append(to, list, None, former, Path::Unread, &mut rest) };
 
         if n == 0 {
             if let Some(req) = rest.pop() {

@@ -133,7 +133,7 @@ impl Outcome {
 
 /// How many connections had which outcome.
 ///
-/// Few outcomes occur at a time: a word has a bit for each that did.
+/// Few outcomes occur at a time: a word has a bit for each that may have.
 #[derive(Default)]
 pub(crate) struct Tally {
     counts: [u32; Outcome::ALL.len()],
@@ -144,7 +144,7 @@ impl Tally {
     /// Adds `n` connections with this outcome.
     pub(crate) fn add(&mut self, outcome: Outcome, n: u32) {
         self.counts[outcome as usize] += n;
-        self.seen |= u32::from(n > 0) << outcome as u32;
+        self.seen |= 1 << outcome as u32;
     }
 
     /// The outcomes that there were, and how many connections had each.
@@ -157,6 +157,7 @@ impl Tally {
 
             (Outcome::ALL[i], self.counts[i])
         })
+        .filter(|&(_, n)| n > 0)
     }
 }
 
