@@ -57,23 +57,36 @@ __rust_helper unsigned char rust_helper_sk_state_load(const struct sock *sk)
 	return inet_sk_state_load(sk);
 }
 
-/* Whether its last file descriptor is closed, so that the socket will be, too. It's
- * a hint, since nothing is locked. Sockets are freed a grace period later; so are
- * files, or their memory stays a file's.
+/* Nothing is locked. Sockets are freed a grace period later; so are files, or their memory
+ * stays a file's.
+ */
+static struct file *listener_file(const struct sock *sk)
+{
+	const struct socket *sock = READ_ONCE(sk->sk_socket);
+
+	return sock ? READ_ONCE(sock->file) : NULL;
+}
+
+/* Whether its last file descriptor is closed, so that the socket will be, too. It's a
+ * hint.
  */
 static bool listener_is_closing(const struct sock *sk)
 {
-	const struct socket *sock = READ_ONCE(sk->sk_socket);
-	struct file *file = sock ? READ_ONCE(sock->file) : NULL;
+	struct file *file = listener_file(sk);
 
 	return file && !file_count(file);
 }
 
 __rust_helper bool rust_helper_listener_has_file(const struct sock *sk)
 {
-	const struct socket *sock = READ_ONCE(sk->sk_socket);
+	return listener_file(sk);
+}
 
-	return sock && READ_ONCE(sock->file);
+__rust_helper bool rust_helper_listener_lasts(const struct sock *sk)
+{
+	struct file *file = listener_file(sk);
+
+	return inet_sk_state_load(sk) == TCP_LISTEN && file && file_count(file);
 }
 
 __rust_helper void

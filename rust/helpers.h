@@ -178,6 +178,7 @@ u16 rust_helper_sk_family(const struct sock *sk);
 bool rust_helper_sk_holds_net(const struct sock *sk);
 bool rust_helper_sk_reuseport(const struct sock *sk);
 bool rust_helper_listener_has_file(const struct sock *sk);
+bool rust_helper_listener_lasts(const struct sock *sk);
 bool rust_helper_listener_has_port(const struct sock *sk);
 bool rust_helper_listener_in_repair(const struct sock *sk);
 void rust_helper_listener_address(const struct sock *sk,

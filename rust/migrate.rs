@@ -55,11 +55,7 @@ use crate::{
         },
         Preferences, //
     },
-    stalls::{
-        self,
-        Stalls, //
-    },
-    stats,
+    stalls, stats,
     sysctl::{
         self,
         Sysctls, //
@@ -110,9 +106,7 @@ impl Operations for Migration {
         if former.is_dead() {
             Orphans::of(former.listener().namespace()).listen_stop();
         }
-        if former.holds_namespace() {
-            Stalls::of(former.listener().namespace()).listen_stop();
-        }
+        stalls::listen_stop(&former);
     }
 
     fn select(
@@ -152,8 +146,8 @@ impl Operations for Migration {
 
     fn orphan(listener: Closing<'_>) -> Option<Kept> {
         // First what most listeners fail.
-        if !may_be_succeeded(listener.listener())
-            || listener.has_lasting_sibling(&rcu::read_lock())
+        if listener.has_lasting_sibling(&rcu::read_lock())
+            || !may_be_succeeded(listener.listener())
             || !listener.can_go_on()
         {
             return None;
@@ -203,12 +197,18 @@ impl<'a> Choice<'a> {
     ///
     /// They go to its group. Where listeners may go on without a process, they go to its
     /// successor if it has no group, or is the last one of it.
-    #[inline]
+    #[inline(always)]
     fn new(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Self, Outcome>> {
-        match former.group(rcu) {
-            Some(group) if group.len() > 0 => Some(Self::of_group(group)),
-            group => Self::of_successor(former, group, rcu),
-        }
+        let group = match former.group(rcu) {
+            Some(group) if group.len() > 0 => group,
+            group if !may_be_succeeded(former) => group?.or_parked(),
+            _ => match Group::of_successor(former, rcu) {
+                Some(group) => group,
+                None => return Some(Err(Outcome::NoListener)),
+            },
+        };
+
+        Some(Self::of_group(group))
     }
 
     /// The same, for a listener that is alive.
@@ -220,11 +220,9 @@ impl<'a> Choice<'a> {
     }
 
     /// The same, for a listener that is in `listen_stop()`.
-    fn of_stopping(self, former: &Stopping<'_>) -> Self {
-        Self {
-            group: self.group.of_stopping(former),
-            ..self
-        }
+    fn of_stopping(mut self, former: &Stopping<'_>) -> Self {
+        self.group = self.group.of_stopping(former);
+        self
     }
 
     #[inline]
@@ -241,22 +239,6 @@ impl<'a> Choice<'a> {
         } else {
             Err(Outcome::Disabled)
         }
-    }
-
-    #[cold]
-    fn of_successor(
-        former: &'a Listener,
-        group: Option<Group<'a>>,
-        rcu: &'a rcu::Guard,
-    ) -> Option<Result<Self, Outcome>> {
-        if !may_be_succeeded(former) {
-            return group.map(Group::or_parked).map(Self::of_group);
-        }
-        Some(
-            Group::of_successor(former, rcu)
-                .ok_or(Outcome::NoListener)
-                .and_then(Self::of_group),
-        )
     }
 
     /// Chooses a live listener for a connection. A program is asked first, unless

@@ -24,7 +24,8 @@ use crate::{
         PerNamespace,
         PernetOperations,
         Show,
-        Stalled, //
+        Stalled,
+        Stopping, //
     },
     policy,
 };
@@ -338,6 +339,9 @@ impl State {
             &rcu,
             |n| policy::first(looks, n),
             |sibling| {
+                if !sibling.status().stays() {
+                    return false;
+                }
                 let is_stalled = self.is_stalled(sibling);
 
                 all_stalled &= is_stalled;
@@ -479,6 +483,18 @@ impl Work for Scanner {
     }
 }
 
+/// Lets go of a listener that has stopped: as long as there's one, so is its namespace.
+pub(crate) fn listen_stop(_former: &Stopping<'_>) {
+    // SAFETY: There's such a listener only while hooks are registered, which is as long as
+    // `migrate::Migration` exists. It has our `Registration`.
+    if let Some(scanner) = unsafe { SCANNER.load(Acquire).as_ref() } {
+        // Others that stop meanwhile are seen by the same look.
+        if scanner.has_parked.load(Relaxed) && scanner.has_parked.xchg(false, Relaxed) {
+            scanner.look_soon();
+        }
+    }
+}
+
 /// What a namespace shows of those that have been stalled.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Stalls {
@@ -542,17 +558,6 @@ impl Stalls {
         let stall = settings.stall.filter(|_| settings.migrate_req);
         if let Some(scanner) = self.scanner() {
             let _ = scanner.want(self.namespace, stall);
-        }
-    }
-
-    /// Lets go of a listener that has stopped: as long as there's one, so is its namespace.
-    /// Any context.
-    pub(crate) fn listen_stop(&self) {
-        if let Some(scanner) = self.scanner() {
-            // Others that stop meanwhile are seen by the same look.
-            if scanner.has_parked.load(Relaxed) && scanner.has_parked.xchg(false, Relaxed) {
-                scanner.look_soon();
-            }
         }
     }
 

@@ -73,19 +73,10 @@ impl<'a> Group<'a> {
     /// The group of the listener that new connections to the former's address go to.
     ///
     /// Must not be called for one that has no reference on its namespace.
-    #[cold]
     pub(crate) fn of_successor(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<Self> {
-        let successor = former
-            .lookup(rcu)
-            .filter(|&found| !ptr::eq(found, former))?;
-        let members = successor
-            .group(rcu)
-            .filter(|group| group.len() > 0)
-            .map_or(Members::One(successor), |group| group.members);
-
         // INVARIANT: By that of the successor's group.
         Some(Self {
-            members,
+            members: Self::successors(former, rcu)?,
             former,
             is_successors: true,
             is_stopping: false,
@@ -94,10 +85,23 @@ impl<'a> Group<'a> {
         })
     }
 
+    #[cold]
+    fn successors(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<Members<'a>> {
+        let successor = former
+            .lookup(rcu)
+            .filter(|&found| !ptr::eq(found, former))?;
+
+        Some(
+            successor
+                .group(rcu)
+                .filter(|group| group.len() > 0)
+                .map_or(Members::One(successor), |group| group.members),
+        )
+    }
+
     /// The group of the former's successor, if this isn't it.
     ///
     /// Must not be called if the former has no reference on its namespace.
-    #[cold]
     pub(crate) fn succeeded(&self) -> Option<Self> {
         if self.is_successors {
             return None;
@@ -144,16 +148,20 @@ impl<'a> Group<'a> {
 
     /// What has the connections of a listener that was the last one in the listening
     /// section: another one of the same group that is parked, if there's one.
-    #[cold]
     pub(crate) fn or_parked(self) -> Self {
-        Self::of_successor(self.former, self.rcu)
-            .filter(|parked| match parked.members {
-                Members::One(listener) => listener
-                    .group(self.rcu)
-                    .is_some_and(|group| ptr::eq(group.as_raw(), self.as_raw())),
-                Members::Reuseport(_) => false,
-            })
-            .unwrap_or(self)
+        Self::parked(self.former, self.rcu).map_or(self, |parked| Self {
+            members: Members::One(parked),
+            is_successors: true,
+            ..self
+        })
+    }
+
+    #[cold]
+    fn parked(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<&'a Listener> {
+        match Self::successors(former, rcu)? {
+            Members::One(parked) if parked.group_key(rcu) == former.group_key(rcu) => Some(parked),
+            _ => None,
+        }
     }
 
     /// Whether a listener of the group gets no connections.

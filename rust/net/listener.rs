@@ -177,10 +177,11 @@ impl Listener {
     /// Whether there's a listener in its group, other than this one, that isn't about to
     /// stop. What is new goes to that.
     pub(crate) fn has_sibling(&self, rcu: &rcu::Guard) -> bool {
-        self.has_sibling_where(rcu, |_| 0, |_| true)
+        self.has_sibling_where(rcu, |_| 0, |sibling| sibling.status().stays())
     }
 
-    /// The same for one that is what is asked for, from the `first(n)`th of `n` on.
+    /// Whether there's one, other than this, that is what is asked for. It's looked for from
+    /// the `first(n)`th of `n` on.
     pub(crate) fn has_sibling_where(
         &self,
         rcu: &rcu::Guard,
@@ -191,8 +192,14 @@ impl Listener {
             group
                 .round(first)
                 .take(SIBLINGS)
-                .any(|sibling| !ptr::eq(sibling, self) && sibling.status().stays() && is(sibling))
+                .any(|sibling| !ptr::eq(sibling, self) && is(sibling))
         })
+    }
+
+    /// Whether it listens, and has a file that nobody is closing.
+    pub(super) fn lasts(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::listener_lasts(self.as_raw()) }
     }
 
     /// Whether it has a file, of which one sees when it's closed. What is MPTCP's or the
