@@ -45,21 +45,20 @@ check: ## The static checks of "make test" alone
 shell: ## An interactive guest with the module loaded
 	$(VM)
 
+# For a kernel built with clang, all of LLVM, as for the kernel. LLVM= names another.
+KBUILD = -C "$(KDIR)" M="$(CURDIR)" $(if \
+	$(shell grep -s '^CONFIG_CC_IS_CLANG=y' "$(KDIR)/include/config/auto.conf"), \
+	LLVM=$(or $(LLVM),1))
+
 .PHONY: modules
 modules: ## The module for the kernel built in KDIR
-	@for option in RUST TCP_MIGRATE_HOOKS; do \
-		grep -qs "^CONFIG_$$option=y" "$(KDIR)/.config" || { \
-			echo "KDIR=$(KDIR): no kernel built with CONFIG_$$option;" \
-			     "see Documentation/hooks.rst" >&2; \
-			exit 1; \
-		}; \
-	done
-	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" LLVM=1 modules
+	@scripts/kdir "$(KDIR)"
+	$(MAKE) $(KBUILD) modules
 
 .PHONY: modules_install
 modules_install: ## Install the module for the kernel built in KDIR
-	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" LLVM=1 modules_install
+	$(MAKE) $(KBUILD) modules_install
 
 .PHONY: clean
 clean: ## Remove what "make modules" left here; the cache stays
-	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" LLVM=1 clean
+	$(MAKE) $(KBUILD) clean
