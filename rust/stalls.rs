@@ -366,10 +366,13 @@ impl State {
 
     /// What the last look has shown of a listener.
     fn find_seen(&self, cookie: u64) -> Option<&Seen> {
+        self.seen_at(cookie).map(|i| &self.seen[i])
+    }
+
+    fn seen_at(&self, cookie: u64) -> Option<usize> {
         self.seen
             .binary_search_by_key(&cookie, |seen| seen.cookie)
             .ok()
-            .map(|i| &self.seen[i])
     }
 
     /// Where a listener is in `parked`, or would be.
@@ -380,6 +383,10 @@ impl State {
 
     /// Notes that a listener has been rescued from. There must be room for one more.
     fn note(&mut self, unmoved: &Unmoved, rest: Option<Head>) {
+        // The rest stands still, too, until the listener accepts something itself.
+        if let Some(i) = self.seen_at(unmoved.listener.cookie()) {
+            self.seen[i].head = rest;
+        }
         match self.find_parked(unmoved.listener.key()) {
             Ok(i) => {
                 let parked = &mut self.parked[i];

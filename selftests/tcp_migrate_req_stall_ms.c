@@ -34,6 +34,9 @@
 
 #define PEERS		4
 
+/* Of a sibling that has less than it takes. */
+#define ROOM		4
+
 #define WORKERS		3
 #define CROWD		90
 #define CROWD_STALL_MS	500
@@ -131,6 +134,28 @@ TEST_F(tcp_migrate_req_stall_ms, shared_by_siblings)
 	EXPECT_EQ(CLIENTS, listener_queued(to[0]) + listener_queued(to[1]));
 	EXPECT_EQ(CLIENTS, listener_serve_all(to[0]) + listener_serve_all(to[1]));
 	EXPECT_EQ(CLIENTS, clients_served(self->clients, CLIENTS));
+}
+
+/*
+ * What a sibling has no room for follows as soon as it has some: nobody need wait for the
+ * listener to stand still again. The sibling would by then, too.
+ */
+TEST_F(tcp_migrate_req_stall_ms, rest_follows)
+{
+	int to = listener_open_backlog(variant->address, ROOM - 1);
+	int i;
+
+	ASSERT_LE(0, to);
+	start(_metadata);
+	ASSERT_TRUE(stalls_rescued(ROOM));
+	EXPECT_EQ(0, listener_serve(to));
+	ASSERT_TRUE(stalls_rescued(ROOM + 1));
+	for (i = 1; i < ROOM; i++)
+		EXPECT_EQ(i, listener_serve(to));
+
+	ASSERT_TRUE(stalls_rescued(2 * ROOM));
+	for (; i < 2 * ROOM; i++)
+		EXPECT_EQ(i, listener_serve(to));
 }
 
 /*
