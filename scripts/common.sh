@@ -15,7 +15,18 @@ export CACHE
 STEP=${0##*/}
 
 say() {
+	erase
 	printf '%s: %s\n' "$STEP" "$*" >&2
+}
+
+# Whether standard error is a terminal on which a line can be drawn over again.
+terminal() {
+	[ -t 2 ] && [ "${TERM:-dumb}" != dumb ]
+}
+
+# The line that watch() has left there, which may be another script's.
+erase() {
+	! terminal || printf '\r\033[K' >&2
 }
 
 die() {
@@ -60,18 +71,34 @@ room() {
 		die "$1 has $free MiB left, $2 MiB are needed (CACHE= moves it)"
 }
 
-# logged NAME COMMAND...: runs COMMAND with its output in log/NAME.log. When it
-# fails, the last lines of the log are shown and the step ends.
+# logged [--watch FUNCTION] NAME COMMAND...: runs COMMAND with its output in
+# log/NAME.log. When it fails, the last lines of the log are shown and the step ends.
+# FUNCTION, which is given the log, leaves in REPLY how far COMMAND is.
 logged() {
-	local log=$CACHE/log/$1.log status
+	local log status function='' watcher=
 
+	if [ "$1" = --watch ]; then
+		function=$2
+		shift 2
+	fi
+	log=$CACHE/log/$1.log
 	shift
 	mkdir -p "$CACHE/log"
+	if [ -n "$function" ]; then
+		: >"$log"
+		watch "$function" "$log" {LOCK}>&- >/dev/null &
+		watcher=$!
+	fi
 	# Not as a condition, in which a function would go on after a failure.
 	set +e
 	(set -e; "$@") >"$log" 2>&1 </dev/null
 	status=$?
 	set -e
+	if [ -n "$watcher" ]; then
+		kill "$watcher" 2>/dev/null || :
+		wait "$watcher" 2>/dev/null || :
+		erase
+	fi
 	if [ $status -ne 0 ]; then
 		tail -n 15 "$log" >&2
 		if grep -q 'No space left on device' "$log"; then
@@ -79,6 +106,28 @@ logged() {
 		fi
 		die "failed; the whole log is $log"
 	fi
+}
+
+# watch FUNCTION LOG: shows what FUNCTION leaves in REPLY, until this script ends: on a
+# terminal in one line, and in a line now and then where that would go to a log, or
+# come from the background and cross what others show.
+watch() {
+	local interval=30
+
+	if terminal && awk '{ exit $5 != $8 }' "/proc/$$/stat"; then
+		interval=1
+	fi
+	while sleep $interval 2>/dev/null && kill -0 $$ 2>/dev/null; do
+		REPLY=
+		"$1" "$2"
+		[ -n "$REPLY" ] || continue
+		if [ $interval -eq 1 ]; then
+			erase
+			printf '%s: %s' "$STEP" "$REPLY" >&2
+		else
+			say "$REPLY"
+		fi
+	done
 }
 
 # locked NAME: holds a lock until the script ends, so that two runs don't build
