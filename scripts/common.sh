@@ -62,13 +62,15 @@ install() {
 
 # room DIR MIB: fails with one line when DIR's file system has less left.
 room() {
-	local free
-
 	mkdir -p "$1" 2>/dev/null || die "cannot create $1"
 	[ -w "$1" ] || die "$1 is not writable"
-	free=$(df --output=avail -BM "$1" | tail -n 1 | tr -dc 0-9)
-	[ "$free" -ge "$2" ] ||
-		die "$1 has $free MiB left, $2 MiB are needed (CACHE= moves it)"
+	[ "$(left "$1")" -ge "$2" ] ||
+		die "$1 has $(left "$1") MiB left, $2 MiB are needed (CACHE= moves it)"
+}
+
+# left DIR: how many MiB DIR's file system has left.
+left() {
+	df --output=avail -BM "$1" | tail -n 1 | tr -dc 0-9
 }
 
 # logged [--watch FUNCTION] NAME COMMAND...: runs COMMAND with its output in
@@ -101,7 +103,8 @@ logged() {
 	fi
 	if [ $status -ne 0 ]; then
 		tail -n 15 "$log" >&2
-		if grep -q 'No space left on device' "$log"; then
+		# On a full disk, the log may lack that line.
+		if grep -q 'No space left on device' "$log" || [ "$(left "$CACHE")" -lt 16 ]; then
 			die "the disk is full; the whole log is $log"
 		fi
 		die "failed; the whole log is $log"
@@ -145,3 +148,33 @@ locked() {
 digest() {
 	cat -- "$@" | sha256sum | cut -c1-12
 }
+
+# ksrc_files: mode, size, age and name of each file of KSRC's tree that is source, with
+# a zero byte after each: all that git knows or sees, or else all that isn't obviously
+# from a build.
+ksrc_files() {
+	(
+		cd "$KSRC"
+		if [ -e .git ]; then
+			git -c safe.directory='*' ls-files -z --cached --others --exclude-standard
+		else
+			find . ! -type d ! -name '*.[ao]' ! -name '*.ko' ! -name '.*.cmd' \
+				! -path './vmlinux*' ! -path './.tmp_*' -printf '%P\0'
+		fi |
+			# Not those that were removed.
+			{ xargs -0 stat --printf '%f %s %y\t%n\0' -- 2>/dev/null || :; } |
+			LC_ALL=C sort -zu
+	)
+}
+
+# KSRC's tree may be edited at any time. A command and all that it starts are about what
+# it holds when the command begins.
+if [ -n "${KSRC:-}" ] && [ -z "${KSRC_STATE:-}" ]; then
+	if [ ! -f "$KSRC/Kbuild" ] || [ ! -f "$KSRC/net/ipv4/tcp.c" ]; then
+		die "KSRC=$KSRC is no kernel source tree"
+	fi
+	KSRC=$(realpath "$KSRC")
+	KSRC_TREE=$(digest - <<<"$KSRC")
+	KSRC_STATE=$(ksrc_files | digest -)
+	export KSRC KSRC_TREE KSRC_STATE
+fi
