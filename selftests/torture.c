@@ -30,9 +30,9 @@
 #include "kselftest.h"
 
 #include "lib/netns.h"
-#include "torture/admin.h"
-#include "torture/run.h"
-#include "torture/state.h"
+#include "torture_lib/admin.h"
+#include "torture_lib/run.h"
+#include "torture_lib/state.h"
 
 #define TIE	"torture"
 
