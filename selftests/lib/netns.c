@@ -23,11 +23,12 @@ void netns_require_migration(void)
 	if (!access("/proc/sys/" MIGRATE_REQ, F_OK))
 		return;
 
-	if (!getenv("TCP_MIGRATE_KO"))
-		ksft_exit_skip("no " MIGRATE_REQ ", and TCP_MIGRATE_KO isn't set\n");
-
-	if (module_load(""))
-		ksft_exit_fail_perror("TCP_MIGRATE_KO");
+	if (getenv("TCP_MIGRATE_KO")) {
+		if (module_load(""))
+			ksft_exit_fail_perror("TCP_MIGRATE_KO");
+	} else if (system("modprobe -q " MODULE)) {
+		ksft_exit_skip("no " MIGRATE_REQ ", TCP_MIGRATE_KO or module to modprobe\n");
+	}
 }
 
 bool netns_has_module(void)
