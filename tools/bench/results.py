@@ -27,7 +27,7 @@ def load(paths):
     """Results by case and quantity, from files of tab-separated lines."""
     results = {}
     for path in paths:
-        with open(path) as lines:
+        with open(path, encoding="utf-8") as lines:
             for line in lines:
                 case, quantity, value = line.rstrip("\n").split("\t")
                 result = results.setdefault((case, quantity), Result())

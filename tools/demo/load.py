@@ -37,6 +37,7 @@ class Load:
 
     def __init__(self, timeout=network.PATIENCE):
         self._timeout = timeout
+        self._hey = None
 
     def __enter__(self):
         self._hey = subprocess.Popen(

@@ -154,10 +154,11 @@ class Servers:
         # The clients' ports of connections that servers had accepted, or read
         # from, when they were stopped or killed.
         self.accepted = []
+        self._started = []
+        self._folder = None
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="tcp-migrate-demo-")
-        self._started = []
         # Workers run as another user.
         os.chmod(self._folder.name, 0o755)
         return self
