@@ -27,6 +27,10 @@ test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel (TEST
 test-peer: ## The kselftests on mainline as well, against Documentation/mainline.rst
 	scripts/test-peer
 
+.PHONY: test-matrix
+test-matrix: ## Torture and the kselftests on other kernels, as Documentation/matrix.rst
+	scripts/test-matrix
+
 .PHONY: test-monitor
 test-monitor: ## What Documentation/monitoring.rst says, with node_exporter
 	$(VM) -- tools/monitor/test

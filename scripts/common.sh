@@ -149,6 +149,16 @@ digest() {
 	cat -- "$@" | sha256sum | cut -c1-12
 }
 
+# ktap LOG: how many results in the KTAP of LOG, that aren't a summary of others, are
+# passed, failed and skipped.
+ktap() {
+	local result
+
+	for result in '^ok [0-9]+ [^#]*$' '^not ok ' '^ok .*# SKIP'; do
+		grep -cE "$result" "$1" || :
+	done | xargs
+}
+
 # ksrc_files: mode, size, age and name of each file of KSRC's tree that is source, with
 # a zero byte after each: all that git knows or sees, or else all that isn't obviously
 # from a build.
