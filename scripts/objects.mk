@@ -10,7 +10,9 @@ descend = $(MAKE) -f $(srctree)/scripts/Makefile.build -f $(this)
 .PHONY: objects
 ifdef obj
 objects: $(addprefix objects-in/,$(subdir-ym))
-	@printf '%s\n' $(filter %.o,$(real-obj-y) $(real-obj-m) $(lib-y) $(extra-y))
+	@for object in $(filter %.o,$(real-obj-y) $(real-obj-m) $(lib-y) $(extra-y)); do \
+		echo "$$object"; \
+	done
 objects-in/%:
 	@$(descend) obj=$* objects
 else
