@@ -71,11 +71,13 @@ FIXTURE_SETUP(tcp_unregister_migrate_ops)
 	self->server.option = variant->option;
 }
 
-/* The next test may want it. */
+/* The next test may want it, and without parameters. */
 FIXTURE_TEARDOWN(tcp_unregister_migrate_ops)
 {
-	if (!module_loaded())
-		ASSERT_EQ(0, module_load(""));
+	if (module_loaded())
+		ASSERT_EQ(0, module_unload());
+
+	ASSERT_EQ(0, module_load(""));
 }
 
 TEST_F(tcp_unregister_migrate_ops, ends_orphans)
