@@ -31,6 +31,10 @@ test-peer: ## The kselftests on mainline as well, against Documentation/mainline
 test-matrix: ## Torture and the kselftests on other kernels, as Documentation/matrix.rst
 	scripts/test-matrix
 
+.PHONY: test-kselftest
+test-kselftest: ## What Documentation/kselftest.rst says, with virtme-ng
+	scripts/test-kselftest
+
 .PHONY: test-monitor
 test-monitor: ## What Documentation/monitoring.rst says, with node_exporter
 	$(VM) -- tools/monitor/test
