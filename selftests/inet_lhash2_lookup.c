@@ -474,9 +474,16 @@ VRF_VARIANTS(outside_accept, .l3mdev_accept = "1", .found = true);
 
 static int vrf_enter(void)
 {
-	return sysctl_write("net/ipv6/conf/all/keep_addr_on_down", "1") ||
-	       system("ip link set " VRF " up && ip link set tun0 master " VRF) ?
-	       -1 : 0;
+	int fd, ret;
+
+	if (sysctl_write("net/ipv6/conf/all/keep_addr_on_down", "1") ||
+	    system("ip link set " VRF " up && ip link set tun0 master " VRF))
+		return -1;
+
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ret = fd < 0 || bind_to_vrf(fd) || tun_await_ipv6(fd);
+	close(fd);
+	return ret ? -1 : 0;
 }
 
 FIXTURE_SETUP(vrf)

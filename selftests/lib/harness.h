@@ -8,6 +8,7 @@
 #include "kselftest_harness.h"
 
 #include "netns.h"
+#include "outcomes.h"
 
 /* Seconds for a test that hangs; no other may come near, however slow the machine. */
 #undef TEST_TIMEOUT_DEFAULT
@@ -57,7 +58,7 @@ static inline void expect_counters(struct __test_metadata *_metadata,
 				   long success, long failure)
 {
 	EXPECT_EQ(success, counter_read(MIGRATE_SUCCESS));
-	EXPECT_EQ(failure, counter_read(MIGRATE_FAILURE));
+	EXPECT_EQ(failure, failures_read());
 }
 
 #endif /* HARNESS_H */

@@ -89,6 +89,21 @@ long outcomes_sum(bool success)
 	return sum;
 }
 
+long failures_read(void)
+{
+	static const char *const paths[] = { "ack", "timer" };
+	long failures = counter_read(MIGRATE_FAILURE), lost;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		lost = outcome_read(paths[i], "lost_race");
+		if (lost > 0)
+			failures -= lost;
+	}
+
+	return failures;
+}
+
 bool outcome_reaches(const char *path, const char *outcome, long value)
 {
 	return wait_until(outcome_read(path, outcome) >= value);

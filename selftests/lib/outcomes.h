@@ -17,6 +17,12 @@
 long outcome_read(const char *path, const char *outcome);
 long outcomes_sum(bool success);
 
+/*
+ * MIGRATE_FAILURE without lost races: a timer and a final ACK, or two final ACKs, have met,
+ * and one of them has done it.
+ */
+long failures_read(void);
+
 /* Waits until it's at least @value. */
 bool outcome_reaches(const char *path, const char *outcome, long value);
 

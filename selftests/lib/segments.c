@@ -83,7 +83,7 @@ static int tun_address_ipv6(int fd)
  * A worker of the kernel makes the address usable, and routes to it after
  * that: then a datagram to itself comes back.
  */
-static int tun_await_ipv6(int fd)
+int tun_await_ipv6(int fd)
 {
 	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
 	struct pollfd back = { .fd = fd, .events = POLLIN };

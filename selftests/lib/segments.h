@@ -69,6 +69,12 @@ struct peer {
 /* Makes tun0 in the caller's namespace, with the addresses above. */
 int tun_open(struct tun *tun);
 
+/*
+ * For who has changed something about that since: waits until its IPv6 address can be used,
+ * by a datagram socket.
+ */
+int tun_await_ipv6(int fd);
+
 /* What is written to the device is received on the writer's CPU. */
 int run_on_cpu(int cpu);
 
