@@ -39,6 +39,7 @@ struct race {
 	const char *address;
 	int listener;		/* to be closed, on another CPU */
 	int client;
+	int error;		/* of that client */
 	pthread_barrier_t close;
 	sem_t closed, connect, connected;
 	bool over;
@@ -83,6 +84,7 @@ static void *connect_in_rounds(void *data)
 		if (is_over(race))
 			return NULL;
 		race->client = client_connect(race->address, CLIENTS);
+		race->error = errno;
 		sem_post(&race->connected);
 	}
 }
@@ -172,7 +174,8 @@ TEST_F(two_last_listeners, close_at_once)
 		ASSERT_LE(0, listener) TH_LOG("round %d", round);
 		sem_wait(&race->connected);
 		clients[CLIENTS] = race->client;
-		ASSERT_LE(0, race->client) TH_LOG("round %d", round);
+		ASSERT_LE(0, race->client)
+			TH_LOG("round %d, errno %d", round, race->error);
 		for (i = 0; i <= CLIENTS; i++)
 			ASSERT_LE(0, listener_serve(listener))
 				TH_LOG("round %d, client %d", round, i);
