@@ -28,7 +28,7 @@ test-peer: ## The kselftests on mainline as well, against Documentation/mainline
 	scripts/test-peer
 
 .PHONY: test-matrix
-test-matrix: ## Torture and the kselftests on other kernels, as Documentation/matrix.rst
+test-matrix: ## Torture and the kselftests on other kernels, as Documentation/testing.rst
 	scripts/test-matrix
 
 .PHONY: test-kselftest
