@@ -26,7 +26,7 @@
 #include "lib/process.h"
 #include "lib/segments.h"
 
-#define ROUNDS		2000
+#define ROUNDS		500
 #define CLIENTS		4	/* two for each listener, if all goes well */
 #define OF_USER		128
 #define OF_NAMESPACE	256
