@@ -95,31 +95,14 @@ impl Entry {
                 self.succeeded = None;
                 (left.min(SOON), Life::GraceOver)
             }
-            Found::Successor(listener) => {
+            Found::Successor(listener) if listener.has_reuseport() => {
                 let since = *self.succeeded.get_or_insert(now);
-                let forming = if listener.has_reuseport() {
-                    // There may be less time than the group has to form.
-                    left.min(since + FORMING - now)
-                } else {
-                    Delta::ZERO
-                };
 
-                (forming, Life::Adopted)
+                // There may be less time than the group has to form.
+                (left.min(since + FORMING - now), Life::Adopted)
             }
+            Found::Successor(_) => (Delta::ZERO, Life::Adopted),
         }
-    }
-
-    /// Why it's over, if it is.
-    fn is_over(&mut self, table: &OrphanTable) -> Option<Life> {
-        let (left, why) = self.end(table);
-
-        (left.as_nanos() <= 0).then_some(why)
-    }
-
-    /// Whether there was a successor at that time already.
-    fn was_succeeded(&self, at: Instant<Monotonic>) -> bool {
-        self.succeeded
-            .is_some_and(|since| !(at - since).is_negative())
     }
 }
 
@@ -362,17 +345,6 @@ impl Orphans {
         self.table.take(entry.listener)
     }
 
-    /// How many are over, as they have a successor.
-    fn adopted(&self) -> usize {
-        let mut state = self.state.lock();
-        let over = state
-            .entries
-            .iter_mut()
-            .filter_map(|entry| entry.is_over(&self.table));
-
-        over.filter(|why| matches!(why, Life::Adopted)).count()
-    }
-
     /// Has the work done when the next orphan ends.
     fn queue_work(&self, entries: &mut KVec<Entry>) {
         let next = entries
@@ -389,18 +361,10 @@ impl Orphans {
 impl Work for Orphans {
     /// Ends those whose time is up, or that have a successor.
     fn run(&self) {
-        let adopted = self.adopted();
-        let before = Instant::now();
-
-        if adopted > 0 {
-            // A lookup that began before a successor was hashed has yet to find the orphan.
-            rcu::synchronize_rcu();
-        }
         self.end(|entry| {
-            let why = entry.is_over(&self.table)?;
-            let is_early = matches!(why, Life::Adopted) && !entry.was_succeeded(before);
+            let (left, why) = entry.end(&self.table);
 
-            (!is_early).then_some(why)
+            (left.as_nanos() <= 0).then_some(why)
         });
         self.queue_work(&mut self.state.lock().entries);
     }
