@@ -19,6 +19,7 @@ mod orphan_table;
 mod proc;
 mod program;
 mod queue;
+mod readers;
 mod request;
 mod settings;
 mod stalled;
@@ -82,6 +83,7 @@ pub(crate) use self::{
         AcceptQueue,
         Head, //
     },
+    readers::Readers,
     request::{
         ExpiringRequest,
         NewChild,

@@ -28,6 +28,7 @@ use crate::{
         PernetOperations,
         Placed,
         Published,
+        Readers,
         Show,
         Target, //
     },
@@ -66,13 +67,24 @@ const FORMING: Delta = Delta::from_millis(20);
 /// When to look again after a lookup has found a listener that is about to stop.
 const SOON: Delta = Delta::from_millis(10);
 
+/// When to look again whether lookups that may have missed a successor have ended.
+const SETTLING: Delta = Delta::from_millis(1);
+
+/// That there's a successor.
+struct Succession {
+    since: Instant<Monotonic>,
+    /// Those that may have looked for a listener before it was hashed, and have yet to find
+    /// the orphan.
+    readers: Readers,
+}
+
 /// An orphaned listener.
 struct Entry {
     listener: Placed,
     /// When its time is up.
     until: Instant<Monotonic>,
-    /// Since when there's a successor.
-    succeeded: Option<Instant<Monotonic>>,
+    /// Whether there's a successor.
+    succeeded: Option<Succession>,
 }
 
 impl Entry {
@@ -95,13 +107,26 @@ impl Entry {
                 self.succeeded = None;
                 (left.min(SOON), Life::GraceOver)
             }
-            Found::Successor(listener) if listener.has_reuseport() => {
-                let since = *self.succeeded.get_or_insert(now);
+            Found::Successor(listener) => {
+                let Succession { since, readers } =
+                    self.succeeded.get_or_insert_with(|| Succession {
+                        since: now,
+                        readers: Readers::now(),
+                    });
+                let forming = if listener.has_reuseport() {
+                    // There may be less time than the group has to form.
+                    left.min(*since + FORMING - now)
+                } else {
+                    Delta::ZERO
+                };
+                let settling = if readers.are_gone() {
+                    Delta::ZERO
+                } else {
+                    SETTLING
+                };
 
-                // There may be less time than the group has to form.
-                (left.min(since + FORMING - now), Life::Adopted)
+                (forming.max(settling), Life::Adopted)
             }
-            Found::Successor(_) => (Delta::ZERO, Life::Adopted),
         }
     }
 }
