@@ -608,8 +608,8 @@ static long serve_crowd(struct __test_metadata *_metadata, const char *address)
 }
 
 /*
- * Within twice the stall time, with which the demo is measured; and here, whatever else a
- * busy machine may take. Who isn't rescued waits for ever.
+ * Within twice the stall time, if the machine has nothing else to do. It may have: what is
+ * told apart here is who isn't rescued, and waits for ever.
  */
 TEST_F(workers, one_is_stopped)
 {
