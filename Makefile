@@ -31,6 +31,10 @@ test-peer: ## The kselftests on mainline as well, against Documentation/mainline
 test-matrix: ## Torture and the kselftests on other kernels, as Documentation/testing.rst
 	scripts/test-matrix
 
+.PHONY: test-suites
+test-suites: ## The kernel's suites of MPTCP, TCP-AO and BPF, against mainline
+	scripts/test-suites
+
 .PHONY: test-kselftest
 test-kselftest: ## What Documentation/kselftest.rst says, with virtme-ng
 	scripts/test-kselftest
