@@ -11,18 +11,16 @@
  *  4. The request has been migrated, once, and nothing has failed.
  */
 #include <pthread.h>
-#include <sys/sysinfo.h>
 
 #include "lib/filters.h"
 #include "lib/harness.h"
+#include "lib/held_acks.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
-#include "lib/patience.h"
 #include "lib/segments.h"
-#include "tcp_migrate_refused.skel.h"
 
 struct scene {
-	struct tcp_migrate_refused *bpf;
+	struct held_acks *held;
 	struct peer peer;
 	struct tun tun;
 	int from, to;
@@ -41,14 +39,12 @@ ADDRESS_VARIANTS(tcp_migrate_refused, TUN_IPV4, TUN_IPV6);
 static void begin(struct __test_metadata *_metadata, struct scene *scene,
 		  const char *address)
 {
-	int hold;
-
 	ASSERT_EQ(0, run_on_cpu(0));
 	ASSERT_EQ(0, netns_enter());
 	ASSERT_EQ(0, tun_open(&scene->tun));
 	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ, "1"));
-	scene->bpf = tcp_migrate_refused__open_and_load();
-	ASSERT_NE(NULL, scene->bpf);
+	scene->held = held_acks__open_and_load();
+	ASSERT_NE(NULL, scene->held);
 
 	scene->from = listener_open(address);
 	ASSERT_LE(0, scene->from);
@@ -57,9 +53,7 @@ static void begin(struct __test_metadata *_metadata, struct scene *scene,
 	ASSERT_EQ(0, group_steer(scene->to, 1));
 	ASSERT_LE(0, client_connect(address, 0));
 	ASSERT_EQ(0, group_steer(scene->to, 0));
-	hold = bpf_program__fd(scene->bpf->progs.hold);
-	ASSERT_EQ(0, setsockopt(scene->to, SOL_SOCKET, SO_ATTACH_BPF, &hold,
-				sizeof(hold)));
+	ASSERT_EQ(0, held_acks_attach(scene->held, scene->to));
 
 	ASSERT_TRUE(peer_begin(&scene->peer, &scene->tun, address, FIRST_PORT));
 	ASSERT_EQ(0, close(scene->from));
@@ -67,15 +61,12 @@ static void begin(struct __test_metadata *_metadata, struct scene *scene,
 
 FIXTURE_SETUP(tcp_migrate_refused)
 {
-	if (get_nprocs() < 2)
-		SKIP(return, "needs two CPUs");
-
 	begin(_metadata, &self->scene, variant->address);
 }
 
 FIXTURE_TEARDOWN(tcp_migrate_refused)
 {
-	tcp_migrate_refused__destroy(self->scene.bpf);
+	held_acks__destroy(self->scene.held);
 }
 
 static void *send_ack(void *peer)
@@ -88,16 +79,14 @@ static void *send_ack(void *peer)
 /* Whether the ACK was there before the timer, and after it. */
 static bool meet(struct __test_metadata *_metadata, struct scene *scene)
 {
-	struct tcp_migrate_refused__bss *filter = scene->bpf->bss;
 	pthread_t sender;
 	bool before;
 
 	ASSERT_EQ(0, pthread_create(&sender, NULL, send_ack, &scene->peer));
-	ASSERT_TRUE(wait_until(__atomic_load_n(&filter->waiting,
-					       __ATOMIC_ACQUIRE)));
+	ASSERT_TRUE(held_acks_wait(scene->held));
 	before = !counter_read(MIGRATE_SUCCESS);
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, 1));
-	__atomic_store_n(&filter->go, 1, __ATOMIC_RELEASE);
+	held_acks_release(scene->held);
 	ASSERT_EQ(0, pthread_join(sender, NULL));
 	return before;
 }
@@ -107,7 +96,7 @@ TEST_F(tcp_migrate_refused, timer_has_been_faster)
 	struct scene *scene = &self->scene;
 
 	while (!meet(_metadata, scene)) {
-		tcp_migrate_refused__destroy(scene->bpf);
+		held_acks__destroy(scene->held);
 		begin(_metadata, scene, variant->address);
 	}
 
@@ -118,8 +107,8 @@ TEST_F(tcp_migrate_refused, timer_has_been_faster)
 int main(int argc, char **argv)
 {
 	netns_require_migration();
-	if (access("/proc/sys/net/core/bpf_jit_enable", F_OK))
-		ksft_exit_skip("no BPF JIT, which bpf_loop() needs\n");
+	if (!held_acks_supported())
+		ksft_exit_skip("needs two CPUs, and a BPF JIT\n");
 
 	return test_harness_run(argc, argv);
 }
