@@ -23,6 +23,14 @@ demo: ## Replace real servers under load, without and with the module
 test: ## Static checks and kselftests, in QEMU and in the sanitizer kernel (TESTS=)
 	scripts/test
 
+.PHONY: deb
+deb: ## A kernel for Debian 13 that has the module, and its settings, as packages
+	scripts/deb
+
+.PHONY: test-deb
+test-deb: ## Install, boot and remove what "make deb" makes, in Debian 13
+	scripts/test-deb
+
 .PHONY: test-peer
 test-peer: ## The kselftests on mainline as well, against Documentation/mainline.rst
 	scripts/test-peer
