@@ -149,6 +149,19 @@ digest() {
 	cat -- "$@" | sha256sum | cut -c1-12
 }
 
+# splats LOG: shows those of a kernel log, if there are any.
+splats() {
+	local splat='WARNING:|BUG:|Oops|KASAN|UBSAN|ODEBUG|general protection fault'
+
+	splat+='|Call Trace:|RIP:|INFO: |suspicious RCU|refcount_t:|soft lockup'
+	splat+='|detected stall|self-detected stall|unreferenced object|leaked'
+	splat+='|kmemleak: .* suspected|detector disabled|Out of memory'
+	# When a cgroup's limit has a process killed, the kernel shows a stack, too. A test
+	# does that.
+	sed -E '/ invoked oom-killer: /,/ oom-kill:constraint=/{/Call Trace:|RIP:/d}' "$1" |
+		grep -E -m 5 -B 2 -A 40 "$splat" >&2
+}
+
 # ktap LOG: how many results in the KTAP of LOG, that aren't a summary of others, are
 # passed, failed and skipped.
 ktap() {
