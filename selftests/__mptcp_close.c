@@ -10,11 +10,13 @@
  *  4. Or nobody comes: all is reset, and nothing is left on the port.
  */
 #include <errno.h>
+#include <linux/mptcp.h>
 
 #include "lib/diag.h"
 #include "lib/harness.h"
 #include "lib/joins.h"
 #include "lib/listeners.h"
+#include "lib/mptcp_events.h"
 #include "lib/netns.h"
 #include "lib/orphans.h"
 #include "lib/outcomes.h"
@@ -183,6 +185,34 @@ TEST_F(subflow_syn_recv_sock, half_open)
 		peer_completes(_metadata, &peers[i], self->keys[i]);
 
 	EXPECT_EQ(CLIENTS, peers_serve(peers, CLIENTS, fd));
+}
+
+/*
+ * Path managers are told that it's closed when it is, as without a grace, and not when it
+ * ends: they know it by its address and port, which its successor has as well.
+ */
+TEST_F(subflow_syn_recv_sock, path_managers)
+{
+	int events, fd;
+
+	events = mptcp_events_open();
+	ASSERT_LE(0, events);
+	fd = server_listen(&self->server);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(MPTCP_EVENT_LISTENER_CREATED, mptcp_events_next(events));
+	ASSERT_EQ(0, close(fd));
+	ASSERT_EQ(1, orphans_count());
+	EXPECT_EQ(MPTCP_EVENT_LISTENER_CLOSED, mptcp_events_next(events));
+
+	fd = server_listen(&self->server);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(MPTCP_EVENT_LISTENER_CREATED, mptcp_events_next(events));
+	ASSERT_TRUE(orphans_become(0));
+	EXPECT_EQ(0, mptcp_events_next(events));
+
+	ASSERT_EQ(0, sysctl_write(MIGRATE_REQ_GRACE_MS, "0"));
+	ASSERT_EQ(0, close(fd));
+	EXPECT_EQ(MPTCP_EVENT_LISTENER_CLOSED, mptcp_events_next(events));
 }
 
 /* It's no listener any more when it's closed. */
