@@ -106,10 +106,10 @@ static bool state_same(const struct state *before, const struct state *now,
 	bool ret;
 	int i;
 
-	ret = same("sockets", before->sockets, now->sockets, say) &
-	      same("orphans", before->orphans, now->orphans, say) &
-	      same("references on the module", before->references,
-		   now->references, say);
+	ret = same("sockets", before->sockets, now->sockets, say);
+	ret &= same("orphans", before->orphans, now->orphans, say);
+	ret &= same("references on the module", before->references,
+		    now->references, say);
 	for (i = 0; i < STATE_SLABS; i++)
 		ret &= same(slabs[i], before->slabs[i], now->slabs[i], say);
 
