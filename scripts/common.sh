@@ -153,12 +153,12 @@ digest() {
 splats() {
 	local splat='WARNING:|BUG:|Oops|KASAN|UBSAN|ODEBUG|general protection fault'
 
-	splat+='|Call Trace:|RIP:|INFO: |suspicious RCU|refcount_t:|soft lockup'
+	splat+='|Call [Tt]race:|RIP:|INFO: |suspicious RCU|refcount_t:|soft lockup'
 	splat+='|detected stall|self-detected stall|unreferenced object|leaked'
 	splat+='|kmemleak: .* suspected|detector disabled|Out of memory'
 	# When a cgroup's limit has a process killed, the kernel shows a stack, too. A test
 	# does that.
-	sed -E '/ invoked oom-killer: /,/ oom-kill:constraint=/{/Call Trace:|RIP:/d}' "$1" |
+	sed -E '/ invoked oom-killer: /,/ oom-kill:constraint=/{/Call [Tt]race:|RIP:/d}' "$1" |
 		grep -E -m 5 -B 2 -A 40 "$splat" >&2
 }
 
