@@ -46,6 +46,10 @@ use kernel::{
             Relaxed,
             Release, //
         },
+        barrier::{
+            self,
+            smp_mb, //
+        },
         rcu,
         Arc,
         Mutex, //
@@ -479,6 +483,9 @@ impl Work for Scanner {
         }
         // Before they are looked at: one that stops from now on asks for another look.
         self.has_parked.store(!state.parked.is_empty(), Relaxed);
+        // Pairs with the barrier in `listen_stop`: this look sees that a listener has
+        // stopped, or that one sees the flag.
+        smp_mb(barrier::Full);
         state.release();
         if let Some(next) = state.next() {
             self.work.queue(msecs_to_jiffies(next));
@@ -495,6 +502,8 @@ pub(crate) fn listen_stop(_former: &Stopping<'_>) {
     // SAFETY: There's such a listener only while hooks are registered, which is as long as
     // `migrate::Migration` exists. It has our `Registration`.
     if let Some(scanner) = unsafe { SCANNER.load(Acquire).as_ref() } {
+        // Pairs with the barrier in `Scanner::run`. The listener has been stopped before.
+        smp_mb(barrier::Full);
         // Others that stop meanwhile are seen by the same look.
         if scanner.has_parked.load(Relaxed) && scanner.has_parked.xchg(false, Relaxed) {
             scanner.look_soon();
