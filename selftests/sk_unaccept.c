@@ -380,9 +380,13 @@ TEST_F(unread_client, resets)
 	expect_even_served(_metadata, self->clients, self->listener);
 }
 
+/* Returns when the server's kernel has it. */
 static int send_urgent(int fd)
 {
-	return send(fd, "", 1, MSG_OOB) == 1 ? 0 : -1;
+	if (send(fd, "", 1, MSG_OOB) != 1)
+		return -1;
+
+	return wait_until(client_sent_all(fd)) ? 0 : -1;
 }
 
 TEST_F(unread_client, sends_urgent_data)

@@ -177,7 +177,7 @@ int listener_queued(int fd)
 	return info.tcpi_unacked;
 }
 
-static bool sent_all(int fd)
+bool client_sent_all(int fd)
 {
 	int left;
 
@@ -189,7 +189,7 @@ static bool acknowledged(int fd)
 	struct pollfd broken = { .fd = fd };
 	socklen_t len = sizeof(errno);
 
-	if (!wait_until(poll(&broken, 1, 0) || sent_all(fd)))
+	if (!wait_until(poll(&broken, 1, 0) || client_sent_all(fd)))
 		return false;
 
 	if (!broken.revents)

@@ -82,6 +82,9 @@ int client_connect_mptcp(const char *address, int number);
 bool client_served(int fd, int number);
 bool client_reset(int fd);
 
+/* Whether the server's kernel has all that a client has sent. */
+bool client_sent_all(int fd);
+
 /* Reads a number and sends it back. Returns it, or -1. */
 int connection_serve(int fd);
 
