@@ -149,6 +149,34 @@ digest() {
 	cat -- "$@" | sha256sum | cut -c1-12
 }
 
+# module_sources: the files that the module is made of, with a zero byte after each; not
+# what "make modules" has left beside them.
+module_sources() {
+	(
+		cd "$TOP"
+		find Kbuild Kconfig rust -type f ! -name '*_generated.rs' \
+			\( -name 'K*' -o -name '*.rs' -o -name '*.[ch]' \) -print0 | sort -z
+	)
+}
+
+# module_digest: a short key of what they hold.
+module_digest() {
+	module_sources | (cd "$TOP" && xargs -0 sha256sum) | digest -
+}
+
+# root_needs FILE PACKAGE...: has the root's apt install what few commands need, unless
+# FILE is there.
+root_needs() {
+	(
+		locked root-packages
+		# shellcheck disable=SC2016 # The other bash's variables.
+		logged root-packages "$TOP/scripts/sandbox" bash -ec '
+			[ ! -e "$1" ] || exit 0
+			apt-get update
+			apt-get install -y --no-install-recommends "${@:2}"' root_needs "$@"
+	)
+}
+
 # splats LOG: shows those of a kernel log, if there are any.
 splats() {
 	local splat='WARNING:|BUG:|Oops|KASAN|UBSAN|ODEBUG|general protection fault'

@@ -11,7 +11,6 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "filters.h"
 #include "lib/held_acks.skel.h"
 #include "patience.h"
 
