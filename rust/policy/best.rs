@@ -49,16 +49,22 @@ pub(crate) fn best<T: Copy>(
         return search.see(look(listener));
     }
 
-    let enough = if balance { COMPARED } else { 1 };
-    let enough = search.left().saturating_sub(enough);
     let listener = search.next(&mut listeners)?;
+    let mut best = None;
 
-    // Mostly it's as good as can be.
-    let mut best = search.see(look(listener)).and_then(|candidate| {
-        let rank = candidate.rank(matching, |_| true, &mut matches)?;
+    if let Some(candidate) = search.see(look(listener)) {
+        if let Some(rank) = candidate.rank(matching, |_| true, &mut matches) {
+            // Mostly it's as good as can be.
+            if rank == Rank::BEST && (!balance || candidate.level.is_empty()) {
+                return Some(candidate);
+            }
+            best = Some((rank, candidate));
+        }
+    }
 
-        Some((rank, candidate))
-    });
+    // One has been looked at.
+    let enough = if balance { COMPARED - 1 } else { 0 };
+    let enough = search.left().saturating_sub(enough);
     while !best.is_some_and(|(rank, best)| {
         rank == Rank::BEST && (search.left() <= enough || best.level.is_empty())
     }) {
