@@ -52,9 +52,13 @@ __rust_helper void rust_helper_reqsk_put(struct request_sock *req)
 	reqsk_put(req);
 }
 
+/* As inet_sk_state_load(), which has the compiler put what it has loaded in memory, and
+ * load it again, because sk_state is volatile.
+ */
 __rust_helper unsigned char rust_helper_sk_state_load(const struct sock *sk)
 {
-	return inet_sk_state_load(sk);
+	/* Pairs with inet_sk_state_store(). */
+	return smp_load_acquire((const unsigned char *)&sk->sk_state);
 }
 
 /* Nothing is locked. Sockets are freed a grace period later; so are files, or their memory
@@ -111,7 +115,7 @@ __rust_helper void rust_helper_listener_status(const struct sock *sk,
 	status->ack_backlog = READ_ONCE(sk->sk_ack_backlog);
 	status->max_ack_backlog = READ_ONCE(sk->sk_max_ack_backlog);
 	status->incoming_cpu = READ_ONCE(sk->sk_incoming_cpu);
-	status->listening = inet_sk_state_load(sk) == TCP_LISTEN;
+	status->listening = rust_helper_sk_state_load(sk) == TCP_LISTEN;
 	status->closing = listener_is_closing(sk);
 }
 
