@@ -90,7 +90,7 @@ __rust_helper bool rust_helper_listener_lasts(const struct sock *sk)
 {
 	struct file *file = listener_file(sk);
 
-	return inet_sk_state_load(sk) == TCP_LISTEN && file && file_count(file);
+	return file && file_count(file) && rust_helper_sk_state_load(sk) == TCP_LISTEN;
 }
 
 __rust_helper void

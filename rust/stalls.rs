@@ -339,7 +339,7 @@ impl State {
 
         let looks = self.looks.wrapping_mul(GOLDEN_RATIO);
         let mut all_stalled = true;
-        let has_better = listener.has_sibling_where(
+        let has_better = listener.has_sibling_from(
             &rcu,
             |n| policy::first(looks, n),
             |sibling| {

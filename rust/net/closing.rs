@@ -52,7 +52,7 @@ impl<'a> Closing<'a> {
         // before, and looks at the other's next.
         smp_mb(barrier::Full);
 
-        self.has_file() && self.has_sibling_where(rcu, |_| 0, Listener::lasts)
+        self.has_file() && self.has_sibling_where(rcu, Listener::lasts)
     }
 
     /// Whether it can go on: it's a process's, which has chosen its port; a successor

@@ -29,6 +29,27 @@ enum Members<'a> {
     One(&'a Listener),
 }
 
+impl<'a> Members<'a> {
+    /// The `i`th listener.
+    ///
+    /// # Safety
+    ///
+    /// The group must be valid for `'a`, and have had more than `i` listeners in the
+    /// same RCU read section.
+    #[inline]
+    unsafe fn listener(self, i: u32) -> &'a Listener {
+        match self {
+            // SAFETY: By the safety requirements. Listeners are freed a grace period after
+            // they leave the group (SOCK_RCU_FREE), and elements that were in use are
+            // never cleared, only replaced.
+            Members::Reuseport(reuse) => unsafe {
+                Listener::from_raw(bindings::reuseport_sock(reuse.as_ptr(), i))
+            },
+            Members::One(listener) => listener,
+        }
+    }
+}
+
 /// The `SO_REUSEPORT` group, `struct sock_reuseport`, of a listener that has stopped, or
 /// of its successor. A successor that has none is a group of its own.
 ///
@@ -268,7 +289,7 @@ impl<'a> Group<'a> {
     }
 
     fn has_keys(&self) -> bool {
-        self.former.has_keys() || self.round(|_| 0).any(Listener::has_keys)
+        self.former.has_keys() || self.listeners(u16::MAX).any(Listener::has_keys)
     }
 
     /// The `n` listeners of the group, without those that have stopped: from the
@@ -282,18 +303,18 @@ impl<'a> Group<'a> {
 
         (0..len).map(move |i| {
             let i = start + u32::from(i);
-            let i = if i < end { i } else { i - end };
 
-            match members {
-                // SAFETY: The group is valid by the type invariant. Listeners are freed
-                // a grace period after they leave it (SOCK_RCU_FREE), and the first
-                // `len` elements are never cleared, only replaced.
-                Members::Reuseport(reuse) => unsafe {
-                    Listener::from_raw(bindings::reuseport_sock(reuse.as_ptr(), i))
-                },
-                Members::One(listener) => listener,
-            }
+            // SAFETY: The group is valid by the type invariant, and has `end` listeners.
+            unsafe { members.listener(if i < end { i } else { i - end }) }
         })
+    }
+
+    /// The listeners of the group, without those that have stopped: all, or the first `most`.
+    pub(crate) fn listeners(&self, most: u16) -> impl Iterator<Item = &'a Listener> {
+        let members = self.members;
+
+        // SAFETY: The group is valid by the type invariant, and has so many listeners.
+        (0..u32::from(self.len().min(most))).map(move |i| unsafe { members.listener(i) })
     }
 
     /// Whether a listener has the settings of the former, as far as that still has

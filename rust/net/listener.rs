@@ -40,7 +40,7 @@ use kernel::{
 
 /// How many listeners of a group are looked at for one that isn't about to stop. If none of
 /// them isn't, they probably have the same process, which is dying.
-const SIBLINGS: usize = 64;
+const SIBLINGS: u16 = 64;
 
 /// What two listeners must have in common for one to take the other's
 /// connections.
@@ -177,12 +177,25 @@ impl Listener {
     /// Whether there's a listener in its group, other than this one, that isn't about to
     /// stop. What is new goes to that.
     pub(crate) fn has_sibling(&self, rcu: &rcu::Guard) -> bool {
-        self.has_sibling_where(rcu, |_| 0, |sibling| sibling.status().stays())
+        self.has_sibling_where(rcu, |sibling| sibling.status().stays())
     }
 
-    /// Whether there's one, other than this, that is what is asked for. It's looked for from
-    /// the `first(n)`th of `n` on.
-    pub(crate) fn has_sibling_where(
+    /// Whether there's one, other than this, that is what is asked for.
+    #[inline]
+    pub(super) fn has_sibling_where(
+        &self,
+        rcu: &rcu::Guard,
+        mut is: impl FnMut(&Listener) -> bool,
+    ) -> bool {
+        self.group(rcu).is_some_and(|group| {
+            group
+                .listeners(SIBLINGS)
+                .any(|sibling| !ptr::eq(sibling, self) && is(sibling))
+        })
+    }
+
+    /// The same, looked for from the `first(n)`th of `n` on.
+    pub(crate) fn has_sibling_from(
         &self,
         rcu: &rcu::Guard,
         first: impl FnOnce(u16) -> u16,
@@ -191,7 +204,7 @@ impl Listener {
         self.group(rcu).is_some_and(|group| {
             group
                 .round(first)
-                .take(SIBLINGS)
+                .take(SIBLINGS.into())
                 .any(|sibling| !ptr::eq(sibling, self) && is(sibling))
         })
     }
