@@ -9,6 +9,7 @@ use crate::net::{
     TakenQueue, //
 };
 use core::ptr;
+use kernel::sync::rcu;
 
 /// For how many listeners requests are gathered at a time, and how many keys are
 /// remembered. With more listeners in the group, a batch is sent off early when
@@ -51,13 +52,18 @@ impl<'q> Batches<'q> {
 
     /// Sends the batch for `to` if it's full, so that the next connection goes
     /// elsewhere if it can. Whether it was.
-    pub(super) fn send_full(&mut self, to: &Listener, queue: &mut TakenQueue<'q>) -> bool {
+    pub(super) fn send_full(
+        &mut self,
+        to: &Listener,
+        queue: &mut TakenQueue<'q>,
+        rcu: &rcu::Guard,
+    ) -> bool {
         let place = self
             .place_of(to)
             .filter(|&place| self.places[place].as_ref().is_some_and(Batch::is_full));
 
         if let Some(place) = place {
-            self.send(place, queue);
+            self.send(place, queue, rcu);
         }
         place.is_some()
     }
@@ -69,12 +75,13 @@ impl<'q> Batches<'q> {
         key: u32,
         destination: Destination,
         queue: &mut TakenQueue<'q>,
+        rcu: &rcu::Guard,
     ) -> &'a mut Batch<'q> {
         let place = self.place_of(&destination.listener).unwrap_or_else(|| {
             let place = self.places.iter().position(Option::is_none);
             let place = place.unwrap_or(key as usize % PLACES);
 
-            self.send(place, queue);
+            self.send(place, queue, rcu);
             place
         });
 
@@ -92,19 +99,19 @@ impl<'q> Batches<'q> {
     }
 
     /// Sends all batches.
-    pub(super) fn send_all(&mut self, queue: &mut TakenQueue<'q>) {
+    pub(super) fn send_all(&mut self, queue: &mut TakenQueue<'q>, rcu: &rcu::Guard) {
         for place in 0..PLACES {
-            self.send(place, queue);
+            self.send(place, queue, rcu);
         }
     }
 
-    fn send(&mut self, place: usize, queue: &mut TakenQueue<'q>) {
+    fn send(&mut self, place: usize, queue: &mut TakenQueue<'q>, rcu: &rcu::Guard) {
         if let Some(batch) = self.places[place].take() {
             // INVARIANT: No key has the place that is empty now.
             for key in &mut self.keys {
                 key.take_if(|(_, p)| usize::from(*p) == place);
             }
-            queue.send(batch);
+            queue.send(batch, rcu);
         }
     }
 }

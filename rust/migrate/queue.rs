@@ -63,9 +63,6 @@ pub(super) fn listen_stop(former: &Stopping<'_>) {
     let mut queue = TakenQueue::take(former);
     let mut packet = Packet::empty();
 
-    if queue.left() == 0 {
-        return;
-    }
     while queue.left() > 0 {
         match move_chunk(former, &mut queue, &mut packet) {
             Moved::Some => cond_resched_unless_bpf(),
@@ -81,9 +78,9 @@ pub(super) fn listen_stop(former: &Stopping<'_>) {
             Moved::Unwanted => break,
         }
     }
-    for (outcome, n) in queue.tally().outcomes() {
+    queue.tally().for_each(|outcome, n| {
         stats::count(former.namespace(), queue.path(), outcome, n);
-    }
+    });
 }
 
 /// Moves up to [`CHUNK`] requests from the front of `queue`.
@@ -123,16 +120,11 @@ fn move_one_by_one(
     packet: &mut Packet<'_>,
     rcu: &rcu::Guard,
 ) {
-    for _ in 0..FEW {
+    for _ in 0..queue.left().min(FEW) {
         let Some(req) = queue.pop() else { break };
 
         match choice.choose(req.connection(), packet) {
-            Ok(selected) => {
-                let mut batch = queue.batch(selected);
-
-                queue.add(&mut batch, req, rcu);
-                queue.send(batch);
-            }
+            Ok(selected) => queue.send_one(selected, req, rcu),
             Err(outcome) => queue.keep(req, outcome),
         }
     }
@@ -153,7 +145,7 @@ fn move_in_shares(
         let mut batch = queue.batch(selected);
 
         queue.fill(&mut batch, n, rcu);
-        queue.send(batch);
+        queue.send(batch, rcu);
     }
     Ok(())
 }
@@ -187,14 +179,14 @@ fn move_by_hash<'q>(
         // It looked as if it had room, but all of that is taken.
         while selected
             .as_ref()
-            .is_ok_and(|selected| batches.send_full(&selected.listener, queue))
+            .is_ok_and(|selected| batches.send_full(&selected.listener, queue, rcu))
         {
             selected = choice.best(connection);
         }
 
         match selected {
             Ok(selected) => {
-                let batch = batches.insert(key, selected, queue);
+                let batch = batches.insert(key, selected, queue, rcu);
 
                 queue.add(batch, req, rcu);
             }
@@ -206,6 +198,6 @@ fn move_by_hash<'q>(
         }
     }
 
-    batches.send_all(queue);
+    batches.send_all(queue, rcu);
     result
 }

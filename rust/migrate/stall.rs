@@ -43,9 +43,9 @@ pub(crate) fn rescue(former: &Stalled<'_>, is_stalled: &dyn Fn(&Listener) -> boo
         }
         cond_resched_unless_bpf();
     }
-    for (outcome, n) in queue.tally().outcomes() {
+    queue.tally().for_each(|outcome, n| {
         stats::count(former.namespace(), queue.path(), outcome, n);
-    }
+    });
     true
 }
 
@@ -96,13 +96,12 @@ fn move_few<'q>(
             return false;
         }
 
-        let mut batch = queue.batch(Destination {
+        let selected = Destination {
             room: Some(1),
             ..selected
-        });
+        };
 
-        queue.add(&mut batch, req, &rcu);
-        queue.send(batch);
+        queue.send_one(selected, req, &rcu);
     }
     true
 }

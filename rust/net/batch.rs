@@ -67,6 +67,7 @@ impl<'q> Batch<'q> {
     ///
     /// Nobody else may hold the request. The child of a Fast Open request must be locked
     /// until the batch has been appended.
+    #[inline(always)]
     unsafe fn push(&mut self, req: OwnedRequest<'q>) {
         // SAFETY: The batch has a reference until the request has one of its own, or
         // names its former listener again. The child is locked by the safety
@@ -81,8 +82,8 @@ impl<'q> Batch<'q> {
 }
 
 /// Queues `list` on `to`: all of it, or where `room` counts, what fits. That takes the
-/// lock once and changes the reference count once. Each request that is queued owns a
-/// reference on `to` then, and its reference on `former` is the caller's. It's also the
+/// lock once and changes the reference count once at most. Each request that is queued owns
+/// a reference on `to` then, and its reference on `former` is the caller's. It's also the
 /// caller who tells the application.
 ///
 /// What it has no room for, or all if it has stopped, names `former` again, and is put in
@@ -91,10 +92,12 @@ impl<'q> Batch<'q> {
 /// # Safety
 ///
 /// `to` must be referenced. Each request must name it, and own a reference on `former`.
-/// The child of a Fast Open request must be locked.
+/// If any is queued, one gets the caller's reference on `to` if `gives`. The child of a Fast
+/// Open request must be locked.
 #[inline(always)]
 unsafe fn append<'q>(
     to: &Listener,
+    gives: bool,
     list: RequestList<'q>,
     room: Option<u32>,
     former: &Listener,
@@ -107,10 +110,10 @@ unsafe fn append<'q>(
 
     if to.is_listening() && (room.is_none() || list.len() <= left) {
         // SAFETY: By the safety requirements.
-        unsafe { append_all(to, guard, left, list, former, path) }
+        unsafe { append_all(to, gives, guard, left, list, former, path) }
     } else {
         // SAFETY: Likewise.
-        unsafe { append_some(to, guard, left, list, former, path, rest) }
+        unsafe { append_some(to, gives, guard, list, former, path, rest) }
     }
 }
 
@@ -121,6 +124,7 @@ unsafe fn append<'q>(
 #[inline(always)]
 unsafe fn append_all(
     to: &Listener,
+    gives: bool,
     mut guard: QueueGuard<'_>,
     left: u32,
     list: RequestList<'_>,
@@ -134,8 +138,12 @@ unsafe fn append_all(
 
         // Nobody can accept them yet.
         trace::success(path, former, to, list.connections().zip(outcomes));
-        // SAFETY: Valid, and referenced.
-        unsafe { bindings::sock_hold_many(to.as_raw(), n) };
+        let missing = n - u32::from(gives);
+
+        if missing > 0 {
+            // SAFETY: Valid, and referenced.
+            unsafe { bindings::sock_hold_many(to.as_raw(), missing) };
+        }
         guard.append(list);
     }
     Appended {
@@ -150,20 +158,21 @@ unsafe fn append_all(
 #[cold]
 unsafe fn append_some<'q>(
     to: &Listener,
+    gives: bool,
     guard: QueueGuard<'_>,
-    left: u32,
     mut list: RequestList<'q>,
     former: &Listener,
     path: Path,
     rest: &mut RequestList<'q>,
 ) -> Appended {
+    let left = to.accept_queue().level().room();
     let first = if to.is_listening() {
         list.take(left, |_| true)
     } else {
         RequestList::new()
     };
     // SAFETY: By the safety requirements; there's nothing to queue if it has stopped.
-    let appended = unsafe { append_all(to, guard, left, first, former, path) };
+    let appended = unsafe { append_all(to, gives, guard, left, first, former, path) };
 
     // SAFETY: Likewise.
     unsafe { give_back(&mut list, former) };
@@ -325,7 +334,7 @@ impl<'q> TakenQueue<'q> {
     #[inline]
     pub(crate) fn add(&mut self, batch: &mut Batch<'q>, req: OwnedRequest<'q>, rcu: &rcu::Guard) {
         if req.is_fast_open() {
-            return self.send_fast_open(&batch.to, req, rcu);
+            return self.send_fast_open(batch.to.clone(), req, rcu);
         }
         // SAFETY: It names the former listener, by the type invariant or `pop`. Not a Fast
         // Open request, which it can't become.
@@ -334,6 +343,29 @@ impl<'q> TakenQueue<'q> {
             Ok(req) => unsafe { batch.push(req) },
             Err(req) => self.keep(req, Outcome::NoMemory),
         }
+    }
+
+    /// Does with a request, on its own, what [`Self::add`] and [`Self::send`] do.
+    #[inline(always)]
+    pub(crate) fn send_one(
+        &mut self,
+        destination: Destination,
+        req: OwnedRequest<'q>,
+        rcu: &rcu::Guard,
+    ) {
+        if req.is_fast_open() {
+            return self.send_fast_open(destination.listener, req, rcu);
+        }
+        // SAFETY: As in `add`.
+        let req = match unsafe { req.into_unheld(self.former, rcu) } {
+            Ok(req) => req,
+            Err(req) => return self.keep(req, Outcome::NoMemory),
+        };
+        let mut batch = self.batch(destination);
+
+        // SAFETY: Nobody else holds it.
+        unsafe { batch.push(req) };
+        self.send(batch, rcu);
     }
 
     /// Adds the next `n` requests of this queue to a batch, as [`TakenQueue::add`] does.
@@ -377,7 +409,7 @@ impl<'q> TakenQueue<'q> {
     }
 
     #[cold]
-    fn send_fast_open(&mut self, to: &ListenerRef, req: OwnedRequest<'q>, rcu: &rcu::Guard) {
+    fn send_fast_open(&mut self, to: ListenerRef, req: OwnedRequest<'q>, rcu: &rcu::Guard) {
         let Some(_locked) = req.lock_child() else {
             return self.keep(req, Outcome::Busy);
         };
@@ -387,33 +419,36 @@ impl<'q> TakenQueue<'q> {
             Err(req) => return self.keep(req, Outcome::NoMemory),
         };
         let mut batch = self.batch(Destination {
-            listener: to.clone(),
+            listener: to,
             room: None,
         });
 
         // SAFETY: Nobody else holds it. Locked until after `send`.
         unsafe { batch.push(req) };
-        self.send(batch);
+        self.send(batch, rcu);
     }
 
     /// Appends a batch of this queue's requests to its listener's queue, and
     /// tells the application. What the listener doesn't take is left again.
+    ///
+    /// The batch's reference is a request's then, so that `rcu` keeps the listener until
+    /// the application has been told.
     #[inline(always)]
-    pub(crate) fn send(&mut self, batch: Batch<'q>) {
+    pub(crate) fn send(&mut self, batch: Batch<'q>, _rcu: &rcu::Guard) {
         let Batch { to, list, room, .. } = batch;
         let (former, path) = (self.former, self.path);
         // SAFETY: By the type invariants, and `own` in `pop`; `send_fast_open` has
         // locked the child of the one Fast Open request that is sent.
-        let Appended { n, over } = unsafe { append(&to, list, room, former, path, &mut self.left) };
+        let Appended { n, over } =
+            unsafe { append(&to, true, list, room, former, path, &mut self.left) };
 
         if n > 0 {
             // INVARIANT: `append` has left the references.
             self.sent += n;
-            self.tally.add(Outcome::Migrated, n - over);
-            if over > 0 {
-                self.tally.add(Outcome::OverBacklog, over);
-            }
+            self.tally.add_queued(n, over);
             to.data_ready(n);
+            // A request has it.
+            to.forget();
         }
     }
 
@@ -487,7 +522,8 @@ impl<'a> NewChild<'a> {
 
         // SAFETY: Named just now. The request has a reference on its listener, and the
         // child is locked, by the type invariant.
-        let Appended { n, over } = unsafe { append(to, list, None, former, Path::Ack, &mut rest) };
+        let Appended { n, over } =
+            unsafe { append(to, false, list, None, former, Path::Ack, &mut rest) };
 
         if n == 0 {
             // The list owns nothing that has to be put.
@@ -524,7 +560,7 @@ impl Fresh<'_> {
 
         // SAFETY: Named just now. The request has a reference on its listener.
         let Appended { n, over } =
-            unsafe { append(to, list, None, former, Path::Unread, &mut rest) };
+            unsafe { append(to, false, list, None, former, Path::Unread, &mut rest) };
 
         if n == 0 {
             if let Some(req) = rest.pop() {

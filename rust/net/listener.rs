@@ -389,15 +389,20 @@ impl Listener {
     /// blocked threads, pollers and signals, as `n` calls of `sk_data_ready()`
     /// would. Where nobody has replaced the callback or asked for signals, all waiters
     /// but the first are woken in one pass.
+    #[inline(always)]
     pub(crate) fn data_ready(&self, n: u32) {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::sk_data_ready(self.as_raw()) };
+        if n > 1 {
+            self.more_data_ready(n);
+        }
+    }
+
+    fn more_data_ready(&self, n: u32) {
         let sk = self.as_raw();
 
         // SAFETY: Valid by the type invariant.
         unsafe {
-            bindings::sk_data_ready(sk);
-            if n == 1 {
-                return;
-            }
             if bindings::sk_has_default_data_ready(sk) && !bindings::sk_has_fasync(sk) {
                 return bindings::sk_wake_acceptors(sk, n - 1);
             }
@@ -439,6 +444,11 @@ impl ListenerRef {
 
         // INVARIANT: By the safety requirements.
         Self(listener)
+    }
+
+    /// Leaves the reference to somebody who has got it.
+    pub(super) fn forget(self) {
+        mem::forget(self);
     }
 
     /// Gives the reference to C.

@@ -2,11 +2,7 @@
 
 //! What becomes of a connection whose listener has stopped.
 
-use core::{
-    ffi::CStr,
-    iter,
-    num::NonZero, //
-};
+use core::ffi::CStr;
 use kernel::macros::kunit_tests;
 
 /// Defines an enum whose variants have names for users.
@@ -133,31 +129,50 @@ impl Outcome {
 
 /// How many connections had which outcome.
 ///
-/// Few outcomes occur at a time: a word has a bit for each that may have.
+/// Mostly all are migrated, and nobody looks for others.
 #[derive(Default)]
 pub(crate) struct Tally {
-    counts: [u32; Outcome::ALL.len()],
-    seen: u32,
+    migrated: u32,
+    others: [u32; Outcome::ALL.len()],
+    has_others: bool,
 }
 
 impl Tally {
-    /// Adds `n` connections with this outcome.
-    pub(crate) fn add(&mut self, outcome: Outcome, n: u32) {
-        self.counts[outcome as usize] += n;
-        self.seen |= 1 << outcome as u32;
+    /// Adds `n` connections that another listener has, `over` of them beyond its backlog.
+    #[inline]
+    pub(crate) fn add_queued(&mut self, n: u32, over: u32) {
+        self.migrated += n - over;
+        if over > 0 {
+            self.add(Outcome::OverBacklog, over);
+        }
     }
 
-    /// The outcomes that there were, and how many connections had each.
-    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u32)> + '_ {
-        iter::successors(NonZero::new(self.seen), |seen| {
-            NonZero::new(seen.get() & (seen.get() - 1))
-        })
-        .map(|seen| {
-            let i = seen.trailing_zeros() as usize;
+    /// Adds `n` connections with another outcome.
+    pub(crate) fn add(&mut self, outcome: Outcome, n: u32) {
+        self.others[outcome as usize] += n;
+        self.has_others = true;
+    }
 
-            (Outcome::ALL[i], self.counts[i])
-        })
-        .filter(|&(_, n)| n > 0)
+    /// Calls `count` with each outcome that there was, and how many connections had it.
+    #[inline]
+    pub(crate) fn for_each(&self, mut count: impl FnMut(Outcome, u32)) {
+        if self.migrated > 0 {
+            count(Outcome::Migrated, self.migrated);
+        }
+        if self.has_others {
+            self.for_each_other(count);
+        }
+    }
+
+    #[cold]
+    fn for_each_other(&self, mut count: impl FnMut(Outcome, u32)) {
+        for outcome in Outcome::ALL {
+            let n = self.others[outcome as usize];
+
+            if n > 0 {
+                count(outcome, n);
+            }
+        }
     }
 }
 
@@ -187,12 +202,18 @@ mod tests {
         let mut tally = Tally::default();
 
         tally.add(Outcome::Busy, 1);
-        tally.add(Outcome::Migrated, 3);
-        tally.add(Outcome::OverBacklog, 0);
-        tally.add(Outcome::Migrated, 1);
+        tally.add_queued(3, 0);
+        tally.add_queued(3, 2);
+        tally.add(Outcome::NoMemory, 0);
 
-        assert!(tally
-            .outcomes()
-            .eq([(Outcome::Migrated, 4), (Outcome::Busy, 1)]));
+        let mut counts = [
+            (Outcome::Migrated, 4),
+            (Outcome::OverBacklog, 2),
+            (Outcome::Busy, 1),
+        ]
+        .into_iter();
+
+        tally.for_each(|outcome, n| assert_eq!(counts.next(), Some((outcome, n))));
+        assert_eq!(counts.next(), None);
     }
 }
