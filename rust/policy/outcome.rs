@@ -100,6 +100,7 @@ pub(crate) enum Life {
 
 impl Life {
     /// The name that users see.
+    #[cfg(CONFIG_TRACEPOINTS)]
     pub(crate) const fn name(self) -> &'static CStr {
         match self {
             Self::Orphaned => c"orphaned",
