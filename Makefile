@@ -16,7 +16,8 @@ help: ## This list
 
 .PHONY: demo
 demo: ## Replace real servers under load, without and with the module
-	$(VM) -- tools/demo/demo
+	@kernel=small; ! scripts/kernel --built hooks >/dev/null || kernel=hooks; \
+	$(VM) --kernel=$$kernel -- tools/demo/demo
 
 # TESTS= runs some of the kselftests alone.
 .PHONY: test
