@@ -12,9 +12,9 @@ from setting import Setting
 
 WORKERS = 3
 
-# In seconds, how long clients wait until they give up; hey's default. It's far
-# longer than a rescue takes, however slow the guest is.
-TIMEOUT = 20
+# In seconds, how long clients wait until they give up. It's far longer than a rescue
+# takes, however slow the guest is.
+TIMEOUT = 10
 
 # Time to notice that it's over, on top of that.
 SPARE = 2
