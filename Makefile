@@ -16,8 +16,8 @@ help: ## This list
 
 .PHONY: demo
 demo: ## Replace real servers under load, without and with the module
-	@kernel=small; ! scripts/kernel --built hooks >/dev/null || kernel=hooks; \
-	$(VM) --kernel=$$kernel -- tools/demo/demo
+	@built=$$(scripts/kernel --built hooks) && \
+	$(VM) --kernel=$$([ "$$built" ] && echo hooks || echo small) -- tools/demo/demo
 
 # TESTS= runs some of the kselftests alone.
 .PHONY: test
