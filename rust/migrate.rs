@@ -184,6 +184,7 @@ fn may_be_succeeded(former: &Listener) -> bool {
 }
 
 /// What there is to choose from for the connections of a listener that has stopped.
+#[derive(Clone, Copy)]
 struct Choice<'a> {
     group: Group<'a>,
     /// The program that is asked first.
@@ -192,13 +193,19 @@ struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// The choice for the connections of a listener, if they are to be migrated; or why
-    /// they aren't. `None` if nobody expects it.
+    /// Calls `f` with the choice for the connections of a listener, if they are to be
+    /// migrated; or says why they aren't. `None` if nobody expects it.
     ///
     /// They go to its group. Where listeners may go on without a process, they go to its
     /// successor if it has no group, or is the last one of it.
+    ///
+    /// A choice that is returned costs more: the compiler moves it three times.
     #[inline(always)]
-    fn new(former: &'a Listener, rcu: &'a rcu::Guard) -> Option<Result<Self, Outcome>> {
+    fn with<T>(
+        former: &'a Listener,
+        rcu: &'a rcu::Guard,
+        f: impl FnOnce(Self) -> Result<T, Outcome>,
+    ) -> Option<Result<T, Outcome>> {
         let group = match former.group(rcu) {
             Some(group) if group.len() > 0 => group,
             group if !may_be_succeeded(former) => group?.or_parked(),
@@ -208,10 +215,29 @@ impl<'a> Choice<'a> {
             },
         };
 
-        Some(Self::of_group(group))
+        Some(Self::within(group, f))
     }
 
-    /// The same, for a listener that is alive.
+    /// The same, for connections that go to `group`.
+    #[inline]
+    fn within<T>(
+        group: Group<'a>,
+        f: impl FnOnce(Self) -> Result<T, Outcome>,
+    ) -> Result<T, Outcome> {
+        let program = group.migrate_program();
+        let sysctls = Sysctls::of(group.former().namespace());
+
+        if !wanted(sysctls, program) {
+            return Err(Outcome::Disabled);
+        }
+        f(Self {
+            group,
+            program,
+            preferences: sysctls.preferences(),
+        })
+    }
+
+    /// The same choice, for a listener that is alive.
     fn of_stalled(self, former: &Stalled<'_>, is_stalled: &'a dyn Fn(&Listener) -> bool) -> Self {
         Self {
             group: self.group.of_stalled(former, is_stalled),
@@ -219,25 +245,11 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// The same, for a listener that is in `listen_stop()`.
-    fn of_stopping(mut self, former: &Stopping<'_>) -> Self {
-        self.group = self.group.of_stopping(former);
-        self
-    }
-
-    #[inline]
-    fn of_group(group: Group<'a>) -> Result<Self, Outcome> {
-        let program = group.migrate_program();
-        let sysctls = Sysctls::of(group.former().namespace());
-
-        if wanted(sysctls, program) {
-            Ok(Self {
-                group,
-                program,
-                preferences: sysctls.preferences(),
-            })
-        } else {
-            Err(Outcome::Disabled)
+    /// The same choice, for a listener that is in `listen_stop()`.
+    fn of_stopping(self, former: &Stopping<'_>) -> Self {
+        Self {
+            group: self.group.of_stopping(former),
+            ..self
         }
     }
 

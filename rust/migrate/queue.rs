@@ -39,22 +39,6 @@ const FEW: u32 = 16;
 /// Up to so many are placed one by one, as it takes longer to share them out.
 const SINGLE: u32 = 4;
 
-/// What has become of a part of a queue.
-enum Moved {
-    /// Some of it has gone where it could, or there was nothing left.
-    Some,
-    /// All that is left has this outcome.
-    None(Outcome),
-    /// The listener has no group, and nobody expects its connections to be migrated.
-    Unwanted,
-}
-
-impl From<Result<(), Outcome>> for Moved {
-    fn from(result: Result<(), Outcome>) -> Self {
-        result.map_or_else(Self::None, |()| Self::Some)
-    }
-}
-
 /// Re-homes what waits in the accept queue of `former`, which has stopped. What
 /// finds no listener is back in the queue afterwards.
 ///
@@ -65,17 +49,15 @@ pub(super) fn listen_stop(former: &Stopping<'_>) {
 
     while queue.left() > 0 {
         match move_chunk(former, &mut queue, &mut packet) {
-            Moved::Some => cond_resched_unless_bpf(),
-            Moved::None(Outcome::NoListener)
+            Some(Ok(())) => cond_resched_unless_bpf(),
+            Some(Err(Outcome::NoListener))
                 if queue.path() == Path::Grace && super::may_be_succeeded(former.listener()) =>
             {
                 queue.keep_rest(Outcome::GraceOver)
             }
-            Moved::None(outcome) => queue.keep_rest(outcome),
-            Moved::Unwanted if queue.path() == Path::Grace => {
-                queue.keep_rest(Outcome::Disabled);
-            }
-            Moved::Unwanted => break,
+            Some(Err(outcome)) => queue.keep_rest(outcome),
+            None if queue.path() == Path::Grace => queue.keep_rest(Outcome::Disabled),
+            None => break,
         }
     }
     queue.tally().for_each(|outcome, n| {
@@ -83,34 +65,34 @@ pub(super) fn listen_stop(former: &Stopping<'_>) {
     });
 }
 
-/// Moves up to [`CHUNK`] requests from the front of `queue`.
+/// Moves up to [`CHUNK`] requests from the front of `queue`, or says why all that is left
+/// has no listener. `None` if nobody expects it to be migrated.
 fn move_chunk<'q>(
     former: &Stopping<'q>,
     queue: &mut TakenQueue<'q>,
     packet: &mut Packet<'_>,
-) -> Moved {
+) -> Option<Result<(), Outcome>> {
     let rcu = rcu::read_lock();
-    let choice = match Choice::new(former.listener(), &rcu) {
-        Some(Ok(choice)) => choice.of_stopping(former),
-        Some(Err(outcome)) => return Moved::None(outcome),
-        None => return Moved::Unwanted,
-    };
-    let Choice {
-        group, preferences, ..
-    } = &choice;
-    let balance = preferences.balance;
 
-    if choice.program.is_some()
-        || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
-        || group.is_mixed()
-    {
-        move_one_by_one(&choice, queue, packet, &rcu);
-        Moved::Some
-    } else if balance {
-        move_in_shares(&choice, queue, &rcu).into()
-    } else {
-        move_by_hash(&choice, queue, &rcu).into()
-    }
+    Choice::with(former.listener(), &rcu, |choice| {
+        let choice = choice.of_stopping(former);
+        let Choice {
+            group, preferences, ..
+        } = &choice;
+        let balance = preferences.balance;
+
+        if choice.program.is_some()
+            || (balance && (queue.left() <= SINGLE || group.has_incoming_cpu()))
+            || group.is_mixed()
+        {
+            move_one_by_one(&choice, queue, packet, &rcu);
+            Ok(())
+        } else if balance {
+            move_in_shares(&choice, queue, &rcu)
+        } else {
+            move_by_hash(&choice, queue, &rcu)
+        }
+    })
 }
 
 /// Where a listener that may have one connection may not have another.

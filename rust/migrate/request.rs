@@ -33,8 +33,7 @@ pub(super) fn select(
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    super::Choice::new(former, rcu)?
-        .and_then(|choice| choice.choose(connection, &mut packet))
+    super::Choice::with(former, rcu, |choice| choice.choose(connection, &mut packet))?
         .map(|selected| selected.listener)
         .inspect_err(|&outcome| failed(path, outcome, former, None, connection))
         .ok()

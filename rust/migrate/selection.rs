@@ -33,10 +33,22 @@ struct Wanted<'a> {
     cpu: Option<i32>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// What is wanted for `connection`.
+    #[inline(always)]
+    fn new(group: &Group<'_>, connection: Connection<'a>) -> Self {
+        let former = group.former();
+
+        Self {
+            former: former.identity(),
+            connection: connection.is_particular(former).then_some(connection),
+            cpu: group.has_incoming_cpu().then(|| connection.incoming_cpu()),
+        }
+    }
+
     /// Looks at a listener of a group.
     #[inline(always)]
-    fn look<'a>(&self, group: &Group<'_>, listener: &'a Listener) -> Look<&'a Listener> {
+    fn look<'l>(&self, group: &Group<'_>, listener: &'l Listener) -> Look<&'l Listener> {
         let status = listener.status();
         let may_have = |connection| group.may_have(listener, connection);
 
@@ -56,6 +68,14 @@ impl Wanted<'_> {
             on_cpu: self.cpu.is_none_or(|cpu| cpu == status.incoming_cpu),
         })
     }
+}
+
+/// The destination that the best listener is, unless it has lost its last reference.
+fn destination(best: Candidate<&Listener>) -> Option<Destination> {
+    Some(Destination {
+        listener: best.listener.get()?,
+        room: Some(best.level.room()).filter(|&room| room > 0),
+    })
 }
 
 impl<'a> Choice<'a> {
@@ -78,14 +98,40 @@ impl<'a> Choice<'a> {
     }
 
     /// The best live listener for a connection, or why none may have it.
+    #[inline]
     pub(super) fn best(&self, connection: Connection<'_>) -> Result<Destination, Outcome> {
+        match self.first(connection) {
+            Some(first) => Ok(first),
+            None => self.best_of_all(connection),
+        }
+    }
+
+    /// The listener that the search for the best one begins with, if it need not go on:
+    /// mostly, that one is as good as can be.
+    #[inline(always)]
+    fn first(&self, connection: Connection<'_>) -> Option<Destination> {
+        let group = &self.group;
+        let mut listeners = group.round(|n| policy::first(connection.hash(), n));
+        let is_only = listeners.len() == 1;
+        let Look::Fit(first) = Wanted::new(group, connection).look(group, listeners.next()?) else {
+            return None;
+        };
+        let is_best = first.is_best(is_only, self.preferences, |listener| {
+            group.settings_match(listener)
+        });
+
+        if is_best {
+            destination(first)
+        } else {
+            None
+        }
+    }
+
+    /// Takes a copy, so that only what gets here has to be in memory.
+    #[inline(never)]
+    fn best_of_all(self, connection: Connection<'_>) -> Result<Destination, Outcome> {
         self.search(|group, search| {
-            let former = group.former();
-            let wanted = Wanted {
-                former: former.identity(),
-                connection: connection.is_particular(former).then_some(connection),
-                cpu: group.has_incoming_cpu().then(|| connection.incoming_cpu()),
-            };
+            let wanted = Wanted::new(group, connection);
             let best = policy::best(
                 search,
                 group.round(|n| policy::first(connection.hash(), n)),
@@ -93,15 +139,12 @@ impl<'a> Choice<'a> {
                 self.preferences,
                 |listener| group.settings_match(listener),
             )?;
-            let listener = best.listener.get();
+            let destination = destination(best);
 
-            if listener.is_none() {
+            if destination.is_none() {
                 search.lost();
             }
-            Some(Destination {
-                listener: listener?,
-                room: Some(best.level.room()).filter(|&room| room > 0),
-            })
+            destination
         })
     }
 

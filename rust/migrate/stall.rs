@@ -56,7 +56,7 @@ fn choice<'a>(
     is_stalled: &'a dyn Fn(&Listener) -> bool,
     rcu: &'a rcu::Guard,
 ) -> Option<Choice<'a>> {
-    let choice = Choice::new(former, rcu)?.ok()?;
+    let choice = Choice::with(former, rcu, Ok)?.ok()?;
 
     (choice.program.is_some() || !choice.group.has_program())
         .then(|| choice.of_stalled(former, is_stalled))

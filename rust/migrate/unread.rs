@@ -51,8 +51,11 @@ pub(super) fn give_back(child: Abandoned<'_>) -> Option<GivenBack> {
     let (child, why) = loop {
         let selected = Group::of_live(&former, &rcu)
             .ok_or(Outcome::NoListener)
-            .and_then(Choice::of_group)
-            .and_then(|choice| choice.choose(child.connection(), &mut packet));
+            .and_then(|group| {
+                Choice::within(group, |choice| {
+                    choice.choose(child.connection(), &mut packet)
+                })
+            });
         let selected = match selected {
             Ok(selected) => selected,
             Err(why) => break (child, why),

@@ -28,6 +28,26 @@ pub(crate) fn first(hash: u32, n: u16) -> u16 {
     ((u64::from(hash) * u64::from(n)) >> 32) as u16
 }
 
+impl<T: Copy> Candidate<T> {
+    /// Whether [`best`] would find no better one, if this is the first, or the only one.
+    #[inline]
+    pub(crate) fn is_best(
+        &self,
+        is_only: bool,
+        preferences: Preferences,
+        matches: impl FnOnce(T) -> bool,
+    ) -> bool {
+        let Preferences { matching, balance } = preferences;
+
+        // There may be nothing to compare it with.
+        (is_only && matching != Match::Require)
+            || ((!balance || self.level.is_empty())
+                && self
+                    .rank(matching, |rank| rank == Rank::BEST, matches)
+                    .is_some())
+    }
+}
+
 /// The best listener of a group for a connection: of `listeners`, from [`first`] on
 /// and round the group.
 ///
@@ -36,35 +56,16 @@ pub(crate) fn first(hash: u32, n: u16) -> u16 {
 #[inline]
 pub(crate) fn best<T: Copy>(
     search: &mut Search,
-    mut listeners: impl ExactSizeIterator<Item = T>,
+    mut listeners: impl Iterator<Item = T>,
     mut look: impl FnMut(T) -> Look<T>,
     preferences: Preferences,
     mut matches: impl FnMut(T) -> bool,
 ) -> Option<Candidate<T>> {
     let Preferences { matching, balance } = preferences;
-    // There's nothing to compare it with.
-    if listeners.len() == 1 && matching != Match::Require {
-        let listener = search.next(&mut listeners)?;
-
-        return search.see(look(listener));
-    }
-
-    let listener = search.next(&mut listeners)?;
-    let mut best = None;
-
-    if let Some(candidate) = search.see(look(listener)) {
-        if let Some(rank) = candidate.rank(matching, |_| true, &mut matches) {
-            // Mostly it's as good as can be.
-            if rank == Rank::BEST && (!balance || candidate.level.is_empty()) {
-                return Some(candidate);
-            }
-            best = Some((rank, candidate));
-        }
-    }
-
-    // One has been looked at.
-    let enough = if balance { COMPARED - 1 } else { 0 };
+    let mut best: Option<(_, Candidate<T>)> = None;
+    let enough = if balance { COMPARED } else { 1 };
     let enough = search.left().saturating_sub(enough);
+
     while !best.is_some_and(|(rank, best)| {
         rank == Rank::BEST && (search.left() <= enough || best.level.is_empty())
     }) {
@@ -307,9 +308,52 @@ mod tests {
         assert_eq!(looks(BY_ROOM, 64, 9).0, u32::from(COMPARED));
     }
 
+    /// Whether a listener is the best one if it's the first, and whether its settings
+    /// are compared for that.
+    fn is_best(socket: Socket, is_only: bool, preferences: Preferences) -> (bool, bool) {
+        let Look::Fit(candidate) = look(0, Some(socket)) else {
+            return (false, false);
+        };
+        let mut compared = false;
+        let is_best = candidate.is_best(is_only, preferences, |_| {
+            compared = true;
+            socket.matches
+        });
+
+        (is_best, compared)
+    }
+
+    #[test]
+    fn knows_the_best_at_once() {
+        let sockets = [IDLE, BUSY, FULL, CLOSING, OTHER, ELSEWHERE];
+
+        for matching in [Match::Any, Match::Prefer, Match::Require] {
+            for balance in [false, true] {
+                let preferences = Preferences { matching, balance };
+
+                for first in sockets {
+                    if is_best(first, true, preferences).0 {
+                        assert_eq!(chosen(preferences, 0, &[Some(first)]), Some(0));
+                    }
+                    if is_best(first, false, preferences).0 {
+                        for second in sockets {
+                            let both = [Some(first), Some(second)];
+
+                            assert_eq!(chosen(preferences, 0, &both), Some(0));
+                        }
+                    }
+                }
+                assert!(is_best(IDLE, false, preferences).0);
+            }
+        }
+        assert!(is_best(BUSY, false, BY_HASH).0);
+    }
+
     #[test]
     fn does_not_compare_the_only_one() {
-        assert_eq!(looks(BY_HASH, 1, 9), (1, 0));
-        assert_eq!(looks(BY_ROOM, 1, 9), (1, 0));
+        assert_eq!(is_best(OTHER, true, BY_HASH), (true, false));
+        assert_eq!(is_best(FULL, true, BY_ROOM), (true, false));
+        assert_eq!(is_best(CLOSING, false, BY_HASH), (false, false));
+        assert_eq!(is_best(IDLE, false, BY_HASH), (true, true));
     }
 }
