@@ -184,7 +184,6 @@ fn may_be_succeeded(former: &Listener) -> bool {
 }
 
 /// What there is to choose from for the connections of a listener that has stopped.
-#[derive(Clone, Copy)]
 struct Choice<'a> {
     group: Group<'a>,
     /// The program that is asked first.
@@ -199,7 +198,8 @@ impl<'a> Choice<'a> {
     /// They go to its group. Where listeners may go on without a process, they go to its
     /// successor if it has no group, or is the last one of it.
     ///
-    /// A choice that is returned costs more: the compiler moves it three times.
+    /// A choice that was returned would cost more: the compiler moves it about, with its
+    /// padding.
     #[inline(always)]
     fn with<T>(
         former: &'a Listener,

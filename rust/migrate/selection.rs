@@ -127,9 +127,8 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Takes a copy, so that only what gets here has to be in memory.
     #[inline(never)]
-    fn best_of_all(self, connection: Connection<'_>) -> Result<Destination, Outcome> {
+    fn best_of_all(&self, connection: Connection<'_>) -> Result<Destination, Outcome> {
         self.search(|group, search| {
             let wanted = Wanted::new(group, connection);
             let best = policy::best(
