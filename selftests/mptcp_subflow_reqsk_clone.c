@@ -6,7 +6,7 @@
  *
  *  1. One listener; it accepts connections of MPTCP.
  *  2. From another port, each peer sends a SYN with the option MP_JOIN, and has
- *     its SYN+ACK.
+ *     its SYN+ACK, and perhaps another that never arrives, and holds the request.
  *  3. Another listener joins the group, the first one stops.
  *  4. Each peer sends the final ACK, before or after the SYN+ACK is sent again:
  *     its connection has another subflow. Or it gives up, and has none.
@@ -16,6 +16,7 @@
  * Where the other listener is of TCP, nobody joins.
  */
 #include "lib/harness.h"
+#include "lib/hold.h"
 #include "lib/joins.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
@@ -104,15 +105,32 @@ TEST_F(mptcp_subflow_reqsk_clone, joins_before_the_timer)
 	complete_all(_metadata, self->scene.connections);
 }
 
-TEST_F(mptcp_subflow_reqsk_clone, joins_after_the_timer)
+static void complete_after_timers(struct __test_metadata *_metadata,
+				  struct connection *connections)
 {
 	int i;
 
 	for (i = 0; i < PEERS; i++)
-		ASSERT_TRUE(join_answered(&self->scene.connections[i]));
+		ASSERT_TRUE(join_answered(&connections[i]));
 
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
-	complete_all(_metadata, self->scene.connections);
+	complete_all(_metadata, connections);
+}
+
+TEST_F(mptcp_subflow_reqsk_clone, joins_after_the_timer)
+{
+	complete_after_timers(_metadata, self->scene.connections);
+}
+
+TEST_F(mptcp_subflow_reqsk_clone, joins_after_the_timer_of_what_is_held)
+{
+	struct connection *connections = self->scene.connections;
+	int i;
+
+	for (i = 0; i < PEERS; i++)
+		ASSERT_EQ(1, peers_hold(&connections[i].joining, 1));
+
+	complete_after_timers(_metadata, connections);
 }
 
 TEST_F(mptcp_subflow_reqsk_clone, gives_up)

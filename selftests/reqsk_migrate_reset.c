@@ -7,13 +7,15 @@
  *     that tells it from the others.
  *  2. Another listener joins the group. The first one stops: with the
  *     connections in its accept queue, or during their handshakes, which are
- *     completed before or after the SYN+ACK was sent again.
+ *     completed before or after the SYN+ACK was sent again, by a clone if another
+ *     SYN+ACK that is on its way holds the request.
  *  3. The other listener accepts each connection with the peer's own SYN and
  *     option; or the peer gives up; or that listener stops as well.
  */
 #include <netinet/ip.h>
 
 #include "lib/harness.h"
+#include "lib/hold.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/segments.h"
@@ -27,6 +29,7 @@ enum when {
 	IN_QUEUE,
 	BEFORE_ACK,
 	BEFORE_TIMER,
+	HELD_BEFORE_TIMER,
 };
 
 FIXTURE(reqsk_migrate_reset) {
@@ -55,6 +58,11 @@ FIXTURE_VARIANT_ADD(reqsk_migrate_reset, ipv4_before_timer) {
 	.when = BEFORE_TIMER,
 };
 
+FIXTURE_VARIANT_ADD(reqsk_migrate_reset, ipv4_held_before_timer) {
+	.address = TUN_IPV4,
+	.when = HELD_BEFORE_TIMER,
+};
+
 FIXTURE_VARIANT_ADD(reqsk_migrate_reset, ipv6_in_queue) {
 	.address = TUN_IPV6,
 	.when = IN_QUEUE,
@@ -68,6 +76,11 @@ FIXTURE_VARIANT_ADD(reqsk_migrate_reset, ipv6_before_ack) {
 FIXTURE_VARIANT_ADD(reqsk_migrate_reset, ipv6_before_timer) {
 	.address = TUN_IPV6,
 	.when = BEFORE_TIMER,
+};
+
+FIXTURE_VARIANT_ADD(reqsk_migrate_reset, ipv6_held_before_timer) {
+	.address = TUN_IPV6,
+	.when = HELD_BEFORE_TIMER,
 };
 
 /* An address that a router has recorded, or what only we understand. */
@@ -140,8 +153,10 @@ FIXTURE_SETUP(reqsk_migrate_reset)
 
 	self->to = open_listener(variant->address);
 	ASSERT_LE(0, self->to);
+	if (variant->when == HELD_BEFORE_TIMER)
+		ASSERT_EQ(PEERS, peers_hold(self->peers, PEERS));
 	ASSERT_EQ(0, close(from));
-	if (variant->when == BEFORE_TIMER) {
+	if (variant->when >= BEFORE_TIMER) {
 		ASSERT_EQ(PEERS, peers_synack(self->peers, PEERS));
 		ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, PEERS));
 	}

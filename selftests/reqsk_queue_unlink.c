@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * reqsk_queue_unlink(): the final ACK and the SYN+ACK timer take a request, of
- * which the listener has stopped, at the same moment. Only one of them may have
- * it, and what the timer has made in vain goes as it came (CVE-2024-50154,
- * CVE-2024-53206, CVE-2026-99270; a sanitizer sees more of it).
+ * which the listener has stopped, at the same moment. If somebody holds the request, the
+ * timer clones it. Then only one of them may have it, and what the timer has made in
+ * vain goes as it came (CVE-2024-50154, CVE-2024-53206, CVE-2026-99270; a sanitizer sees
+ * more of it).
  *
- *  1. One listener; each peer sends a SYN and has its SYN+ACK.
+ *  1. One listener; each peer sends a SYN and has its SYN+ACK, and perhaps another that
+ *     never arrives, and holds the request.
  *  2. Another listener joins the group, the first one stops.
  *  3. The timers run on one CPU. To send a SYN+ACK takes long, since others watch.
  *     The first one who does has the final ACK sent meanwhile, on another CPU.
@@ -15,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "lib/harness.h"
+#include "lib/hold.h"
 #include "lib/listeners.h"
 #include "lib/netns.h"
 #include "lib/race.h"
@@ -58,7 +61,7 @@ static void expect_answer(struct __test_metadata *_metadata, int listener,
 
 static void final_acks_meet_timers(struct __test_metadata *_metadata,
 				   struct tun *tun, struct peer *peers,
-				   const char *local)
+				   const char *local, bool held)
 {
 	int from, to, i;
 
@@ -73,6 +76,8 @@ static void final_acks_meet_timers(struct __test_metadata *_metadata,
 	ASSERT_EQ(PEERS, peers_begin(peers, PEERS, tun, local));
 	to = listener_open(local);
 	ASSERT_LE(0, to);
+	if (held)
+		ASSERT_EQ(PEERS, peers_hold(peers, PEERS));
 	ASSERT_EQ(0, shutdown(from, SHUT_RDWR));
 
 	ASSERT_EQ(PEERS, peers_meet_timers(peers, PEERS));
@@ -99,7 +104,16 @@ TEST_F(reqsk_queue_unlink, final_ack_meets_timer)
 
 	for (i = 0; i < ROUNDS; i++)
 		final_acks_meet_timers(_metadata, &self->tun, self->peers,
-				       variant->address);
+				       variant->address, false);
+}
+
+TEST_F(reqsk_queue_unlink, final_ack_meets_timer_of_what_is_held)
+{
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		final_acks_meet_timers(_metadata, &self->tun, self->peers,
+				       variant->address, true);
 }
 
 int main(int argc, char **argv)

@@ -14,6 +14,7 @@
 #include <sched.h>
 
 #include "lib/filters.h"
+#include "lib/hold.h"
 #include "lib/outcome_scene.h"
 #include "lib/slabs.h"
 
@@ -131,13 +132,18 @@ TEST_F(tcp_migrate_outcomes, disabled)
 	expect_failure(_metadata, &self->scene, &variant->path, "disabled");
 }
 
-/* What it takes to migrate: a packet to show to a program, a child, another request. */
+/*
+ * What it takes to migrate: a packet to show to a program, a child, another request in
+ * place of one that somebody holds.
+ */
 static void another_without_memory(struct __test_metadata *_metadata,
 				   struct scene *scene, const struct path *path)
 {
 	another(_metadata, scene, path);
 	if (!strcmp(path->name, "close"))
 		ASSERT_EQ(0, group_migrate(scene->to, SK_PASS, 0));
+	if (!strcmp(path->name, "timer"))
+		ASSERT_EQ(PEERS, peers_hold(scene->peers, PEERS));
 
 	/* Or else the handshake goes on when there's memory again. */
 	ASSERT_EQ(0, sysctl_write("net/ipv4/tcp_abort_on_overflow", "1"));
