@@ -675,6 +675,21 @@ __rust_helper void rust_helper_child_unlock_bh(struct sock *child)
 	sock_put(child);
 }
 
+__rust_helper void rust_helper_reqsk_hold(struct request_sock *req)
+{
+	refcount_inc(&req->rsk_refcnt);
+}
+
+__rust_helper void rust_helper_ehash_lock(struct request_sock *req)
+{
+	spin_lock(inet_ehash_lockp(tcp_get_hashinfo(req_to_sk(req)), req->rsk_hash));
+}
+
+__rust_helper void rust_helper_ehash_unlock(struct request_sock *req)
+{
+	spin_unlock(inet_ehash_lockp(tcp_get_hashinfo(req_to_sk(req)), req->rsk_hash));
+}
+
 __rust_helper void
 rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
 				 const struct request_sock *req)

@@ -106,8 +106,11 @@ void rust_helper_fastopen_lock_bh(struct request_sock_queue *queue);
 void rust_helper_fastopen_unlock_bh(struct request_sock_queue *queue);
 bool rust_helper_child_trylock_bh(struct sock *child);
 void rust_helper_child_unlock_bh(struct sock *child);
+void rust_helper_ehash_lock(struct request_sock *req);
+void rust_helper_ehash_unlock(struct request_sock *req);
 
 /* Requests */
+void rust_helper_reqsk_hold(struct request_sock *req);
 void rust_helper_reqsk_queue_uncharge(struct request_sock_queue *queue,
 				      const struct request_sock *req);
 bool rust_helper_reqsk_timer_delete(struct request_sock *req);

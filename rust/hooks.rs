@@ -19,13 +19,13 @@ use crate::{
         Packet,
         Program,
         Request,
+        RequestRef,
         Stopping,
         Target, //
     },
 };
 use core::{
     marker::PhantomData,
-    mem::ManuallyDrop,
     ptr::{
         self,
         NonNull, //
@@ -78,16 +78,17 @@ pub(crate) trait Operations: 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// The SYN+ACK timer of `req` has run. By the settings of `listener`, which
-    /// was selected for it, it has expired if `expire`, and its SYN+ACK is to be
-    /// sent again if `resend`. Called in softirq.
+    /// The SYN+ACK timer of `req` has run. By the settings of `to`, which was selected
+    /// for it, it has expired if `expire`, and its SYN+ACK is to be sent again if `resend`.
+    /// Returns the reference unless the request goes on with it, and its timer is armed.
+    /// Called in softirq.
     fn timer(
-        _listener: &ListenerRef,
+        _to: ListenerRef,
         _req: ExpiringRequest<'_>,
         _expire: bool,
         _resend: bool,
         _rcu: &rcu::Guard,
-    ) {
+    ) -> Option<ListenerRef> {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
@@ -251,17 +252,20 @@ impl<T: Operations> Adapter<T> {
         req: *mut bindings::request_sock,
         expire: bool,
         resend: bool,
-    ) {
+    ) -> bool {
         let rcu = rcu::read_lock();
-        // SAFETY: The kernel passes the listener that `select` returned, and puts the
-        // reference itself.
-        let listener = ManuallyDrop::new(unsafe { ListenerRef::from_raw(sk) });
-        // SAFETY: The kernel passes a request that its timer has a reference on.
-        let req = unsafe { Request::from_raw(req) };
+        // SAFETY: The kernel passes the listener that `select` returned, whose reference
+        // it has again if this returns false.
+        let to = unsafe { ListenerRef::from_raw(sk) };
+        // SAFETY: The kernel passes a request that its timer has a reference on. Once the
+        // timer is armed, that may be put at any time.
+        let req = unsafe { RequestRef::hold(req) };
         // SAFETY: The timer is the caller.
-        let req = unsafe { ExpiringRequest::new(req) };
+        let expiring = unsafe { ExpiringRequest::new(&req) };
 
-        T::timer(&listener, req, expire, resend, &rcu)
+        T::timer(to, expiring, expire, resend, &rcu)
+            .map(ListenerRef::into_raw)
+            .is_none()
     }
 
     /// Calls [`Operations::orphan`].

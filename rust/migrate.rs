@@ -121,7 +121,7 @@ impl Operations for Migration {
             Path::Timer
         };
 
-        request::select(former, req.connection(), path, packet, rcu)
+        request::select(former, req.connection(), Some(req), path, packet, rcu)
     }
 
     #[inline]
@@ -135,13 +135,13 @@ impl Operations for Migration {
 
     #[inline]
     fn timer(
-        listener: &ListenerRef,
+        to: ListenerRef,
         req: ExpiringRequest<'_>,
         expire: bool,
         resend: bool,
         rcu: &rcu::Guard,
-    ) {
-        request::timer(listener, req, expire, resend, rcu)
+    ) -> Option<ListenerRef> {
+        request::timer(to, req, expire, resend, rcu)
     }
 
     fn orphan(listener: Closing<'_>) -> Option<Kept> {

@@ -89,7 +89,8 @@ pub(crate) use self::{
         NewChild,
         OwnedRequest,
         QueuedRequest,
-        Request, //
+        Request,
+        RequestRef, //
     },
     stalled::Stalled,
     stopping::Stopping,

@@ -18,13 +18,17 @@
 
 #include "lib/filters.h"
 #include "lib/held_acks.h"
+#include "lib/hold.h"
 #include "lib/outcome_scene.h"
 #include "lib/race.h"
+#include "lib/slabs.h"
 
 #define CLIENTS	64
 
 /* Until a race is met; most are in the first. */
 #define ROUNDS	100
+
+#define REQUESTS_SLAB	"request_sock_TCP"
 
 /* What takes a program long enough to be met in the middle of it. */
 #define LONG	100000
@@ -46,6 +50,7 @@ FIXTURE_SETUP(tcp_migrate_late_outcomes)
 
 FIXTURE_TEARDOWN(tcp_migrate_late_outcomes)
 {
+	slab_exhaust(REQUESTS_SLAB, false);
 	events_close(&self->scene.events);
 }
 
@@ -96,6 +101,26 @@ TEST_F(tcp_migrate_late_outcomes, timer_expired)
 	expect_late_failure(_metadata, &self->scene, &at_timer, "expired");
 }
 
+static void another_without_requests(struct __test_metadata *_metadata,
+				     struct scene *scene,
+				     const struct path *path)
+{
+	another(_metadata, scene, path);
+	ASSERT_EQ(0, slab_exhaust(REQUESTS_SLAB, true));
+}
+
+/* A request that nobody holds goes on as it is. */
+TEST_F(tcp_migrate_late_outcomes, timer_without_memory)
+{
+	if (!slabs_can_fail())
+		SKIP(return, "no failslab");
+
+	begin_path(_metadata, &self->scene, &at_timer);
+	migrate(_metadata, &self->scene, &at_timer, another_without_requests,
+		NULL);
+	expect_success(_metadata, &self->scene, &at_timer, "migrated");
+}
+
 static void cut_off(struct __test_metadata *_metadata,
 		    __maybe_unused struct scene *scene,
 		    __maybe_unused const struct path *path)
@@ -133,12 +158,14 @@ static bool event_seen(const struct events *events, const char *path,
 	return false;
 }
 
+/* Only those that are held are cloned, and may be replaced too late. */
 static bool meet_timers(struct __test_metadata *_metadata, struct scene *scene)
 {
 	run_on_cpu(0);
 	ASSERT_EQ(RACERS, peers_begin(scene->peers, RACERS, &scene->tun,
 				      TUN_IPV4));
 	open_other(_metadata, scene, &ipv4);
+	ASSERT_EQ(RACERS, peers_hold(scene->peers, RACERS));
 	stop(_metadata, scene);
 	ASSERT_EQ(RACERS, peers_meet_timers(scene->peers, RACERS));
 	ASSERT_TRUE(counter_reaches(MIGRATE_SUCCESS, RACERS));

@@ -24,19 +24,45 @@ use kernel::sync::rcu;
 
 /// Chooses a live listener for a connection in the group of `former`, at its
 /// final ACK or its SYN+ACK timer, and counts a failure to find one; what stands
-/// in for `reuseport_migrate_sock()`.
+/// in for `reuseport_migrate_sock()`. If the connection is `hashed`, it may get another
+/// listener meanwhile.
 #[inline]
 pub(super) fn select(
     former: &Listener,
     connection: Connection<'_>,
+    hashed: Option<&Request>,
     path: Path,
     mut packet: Packet<'_>,
     rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    super::Choice::with(former, rcu, |choice| choice.choose(connection, &mut packet))?
-        .map(|selected| selected.listener)
-        .inspect_err(|&outcome| failed(path, outcome, former, None, connection))
-        .ok()
+    let selected =
+        super::Choice::with(former, rcu, |choice| choice.choose(connection, &mut packet));
+
+    match selected {
+        Some(Ok(selected)) => return Some(selected.listener),
+        Some(Err(outcome)) => failed(path, outcome, former, None, connection),
+        None => (),
+    }
+    select_again(former, hashed?, path, rcu)
+}
+
+/// The same, when none has been found, for the listener that `req` has got from its timer,
+/// on another CPU, since `former` was read from it.
+#[cold]
+fn select_again<'a>(
+    mut former: &'a Listener,
+    req: &Request,
+    path: Path,
+    rcu: &'a rcu::Guard,
+) -> Option<ListenerRef> {
+    loop {
+        former = req.moved_from(former, rcu)?;
+
+        let selected = select(former, req.connection(), None, path, Packet::empty(), rcu);
+        if selected.is_some() {
+            return selected;
+        }
+    }
 }
 
 /// Queues `child` on the listener that [`select`] chose at the final ACK, or on
@@ -68,7 +94,7 @@ pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
             Err(child) => child,
         };
         let connection = child.connection();
-        let Some(to) = select(former, connection, Path::Ack, Packet::empty(), rcu) else {
+        let Some(to) = select(former, connection, None, Path::Ack, Packet::empty(), rcu) else {
             return false;
         };
 
@@ -83,10 +109,12 @@ pub(super) fn complete(mut child: NewChild<'_>, rcu: &rcu::Guard) -> bool {
 
 /// Counts that `listener`, which [`select`] chose for `req` at the final ACK, could not
 /// make a child. If that has stopped meanwhile, nothing is lost: the peer or the timer tries
-/// again. If another CPU has taken the request out of ehash meanwhile, that CPU counts what
-/// has become of it.
+/// again. If another CPU has taken the request out of ehash meanwhile, or given it to a
+/// listener, that CPU counts what has become of it.
 pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
-    if !req.is_hashed() {
+    let former = req.listener(rcu);
+
+    if !req.is_hashed() || former.is_listening() {
         return;
     }
 
@@ -98,30 +126,26 @@ pub(super) fn refused(listener: &Listener, req: &Request, rcu: &rcu::Guard) {
         Outcome::NoMemory
     };
 
-    failed(
-        Path::Ack,
-        outcome,
-        req.listener(rcu),
-        Some(listener),
-        req.connection(),
-    );
+    failed(Path::Ack, outcome, former, Some(listener), req.connection());
 }
 
-/// Replaces `req` in ehash by a clone that belongs to `listener`, unless it has
-/// expired. Stands in for the second half of `reqsk_timer_handler()`.
+/// Gives `req` to the listener that [`select`] chose, unless it has expired. Returns the
+/// reference unless it goes on with that. Stands in for the second half of
+/// `reqsk_timer_handler()`.
 pub(super) fn timer(
-    listener: &ListenerRef,
+    to: ListenerRef,
     req: ExpiringRequest<'_>,
     expire: bool,
     resend: bool,
     rcu: &rcu::Guard,
-) {
+) -> Option<ListenerRef> {
     let connection = req.request().connection();
     let former = req.request().listener(rcu);
-    let outcome = if expire {
-        Outcome::Expired
+    let listener = to.under(rcu);
+    let (outcome, left) = if expire {
+        (Outcome::Expired, Some(to))
     } else {
-        req.replace(listener, resend, rcu)
+        req.give_to(to, resend, rcu)
     };
 
     if outcome.is_success() {
@@ -130,6 +154,7 @@ pub(super) fn timer(
     } else {
         failed(Path::Timer, outcome, former, Some(listener), connection);
     }
+    left
 }
 
 /// Counts that a connection of `former` hasn't gone to another listener. If one was

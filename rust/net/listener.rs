@@ -446,6 +446,13 @@ impl ListenerRef {
         Self(listener)
     }
 
+    /// The listener, which the read section keeps when the reference has been put.
+    pub(crate) fn under<'a>(&self, _rcu: &'a rcu::Guard) -> &'a Listener {
+        // SAFETY: Valid by the type invariant, and freed a grace period after its last
+        // reference.
+        unsafe { self.0.as_ref() }
+    }
+
     /// Leaves the reference to somebody who has got it.
     pub(super) fn forget(self) {
         mem::forget(self);

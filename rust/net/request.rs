@@ -35,6 +35,10 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        barrier::{
+            self,
+            smp_mb, //
+        },
         rcu, //
     },
     types::Opaque, //
@@ -58,11 +62,27 @@ unsafe fn rsk_listener(req: *mut bindings::request_sock) -> *mut *mut bindings::
     unsafe { req.byte_add(bindings::SKC_LISTENER_OFFSET).cast() }
 }
 
+/// How many references there are on a request.
+///
+/// # Safety
+///
+/// `req` must be a valid request.
+unsafe fn references(req: *mut bindings::request_sock) -> i32 {
+    // SAFETY: The offset is the field's, by the safety requirement.
+    let refcnt =
+        unsafe { Atomic::<i32>::from_ptr(req.byte_add(bindings::SKC_REFCNT_OFFSET).cast()) };
+
+    // Pairs with refcount_dec_and_test() in reqsk_put() and sock_gen_put(): a holder
+    // that has put its reference has read the listener before.
+    refcnt.load(Acquire)
+}
+
 /// A request in `TCP_NEW_SYN_RECV` that was found in ehash.
 ///
 /// # Invariants
 ///
-/// A valid TCP request that the caller of the hook holds a reference on.
+/// A valid TCP request that the caller of the hook, or a [`RequestRef`], holds a reference
+/// on.
 #[repr(transparent)]
 pub(crate) struct Request(Opaque<bindings::request_sock>);
 
@@ -102,13 +122,89 @@ impl Request {
         // reference; or had, less than a grace period ago.
         unsafe { Listener::from_raw(slot.load(Relaxed)) }
     }
+
+    /// The listener that it belongs to now, if that isn't `former` any more, after which
+    /// no group of `former` was found.
+    pub(crate) fn moved_from<'a>(
+        &self,
+        former: &Listener,
+        rcu: &'a rcu::Guard,
+    ) -> Option<&'a Listener> {
+        // Pairs with refcount_dec_and_test() in sock_put(), by which the timer gives the
+        // request's reference on `former` up: it leaves its group with the last one.
+        smp_mb(barrier::Read);
+
+        Some(self.listener(rcu)).filter(|&now| !ptr::eq(now, former))
+    }
+
+    /// Locks the request's bucket in ehash. Softirq.
+    fn lock_bucket(&self) -> BucketGuard<'_> {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::ehash_lock(self.as_raw()) };
+        // INVARIANT: Locked just now.
+        BucketGuard(self)
+    }
+}
+
+/// Holds the lock of a request's bucket in ehash.
+///
+/// # Invariants
+///
+/// The lock is held as long as this exists.
+struct BucketGuard<'a>(&'a Request);
+
+impl Drop for BucketGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: Held, by the type invariant.
+        unsafe { bindings::ehash_unlock(self.0.as_raw()) }
+    }
+}
+
+/// A reference on a request, which is put when this is dropped.
+///
+/// # Invariants
+///
+/// Owns a reference on the request.
+pub(crate) struct RequestRef(NonNull<Request>);
+
+impl RequestRef {
+    /// Takes a reference.
+    ///
+    /// # Safety
+    ///
+    /// `req` must be a valid TCP request that somebody has a reference on.
+    pub(crate) unsafe fn hold(req: *mut bindings::request_sock) -> Self {
+        // INVARIANT: Taken just now.
+        //
+        // SAFETY: By the safety requirement; it isn't null.
+        unsafe {
+            bindings::reqsk_hold(req);
+            Self(NonNull::new_unchecked(req.cast()))
+        }
+    }
+}
+
+impl Deref for RequestRef {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        // SAFETY: Valid by the type invariant.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for RequestRef {
+    fn drop(&mut self) {
+        // SAFETY: The reference that is owned by the type invariant.
+        unsafe { bindings::reqsk_put(self.as_raw()) }
+    }
 }
 
 /// A request whose SYN+ACK timer is running, and calls us.
 ///
 /// # Invariants
 ///
-/// As [`Request`]; the timer holds the reference, and isn't armed.
+/// As [`Request`]. Besides that reference there's the timer's, which isn't armed.
 pub(crate) struct ExpiringRequest<'a>(&'a Request);
 
 impl<'a> ExpiringRequest<'a> {
@@ -117,31 +213,96 @@ impl<'a> ExpiringRequest<'a> {
     /// # Safety
     ///
     /// It must be.
-    pub(crate) unsafe fn new(req: &'a Request) -> Self {
+    pub(crate) unsafe fn new(req: &'a RequestRef) -> Self {
         // INVARIANT: By the safety requirements.
         Self(req)
     }
+
+    /// How many there are on a request that nobody else holds: those of ehash, of the
+    /// timer, and of a [`RequestRef`].
+    const REFERENCES: i32 = 3;
 
     /// The request.
     pub(crate) fn request(&self) -> &'a Request {
         self.0
     }
 
-    /// Replaces this request in ehash by a clone that is charged to `listener`, with
-    /// the next timeout, after its SYN+ACK has been sent again if `resend`. Mainline's
-    /// `reqsk_timer_handler()` does the same.
+    /// Gives this request to `to`, with the next timeout, after its SYN+ACK has been sent
+    /// again if `resend`. Says what has become of it, and returns the reference unless
+    /// the request goes on with it, and its timer is armed.
     ///
-    /// A request in ehash can't be given to another listener as it is: other
-    /// CPUs charge and uncharge the listener that they read from it. On success
-    /// the request is no longer hashed, nor charged to its own listener. It fails
-    /// when memory is short, when the SYN+ACK can't be sent, or when another CPU
-    /// has removed the request from ehash first. Softirq.
-    pub(crate) fn replace(
+    /// It stays where it is in ehash. Whoever takes it out from there waits for its timer,
+    /// which is the caller, before it uncharges the listener that it reads. If somebody
+    /// holds the request, a clone takes its place, as in mainline. It fails when the
+    /// SYN+ACK can't be sent, or when another CPU has removed the request from ehash first;
+    /// or when memory is short for a clone. Softirq.
+    pub(crate) fn give_to(
         self,
-        listener: &ListenerRef,
+        to: ListenerRef,
         resend: bool,
-        _rcu: &rcu::Guard,
-    ) -> Outcome {
+        rcu: &rcu::Guard,
+    ) -> (Outcome, Option<ListenerRef>) {
+        let listener = to.under(rcu);
+        let former = match self.rename(to) {
+            Ok(former) => former,
+            Err(to) => return (self.replace(&to, resend), Some(to)),
+        };
+        let req = self.0.as_raw();
+
+        // SAFETY: All are valid. The request is charged to the former listener still, and
+        // nobody uncharges any before the caller, its timer, has returned.
+        let armed = unsafe {
+            bindings::reqsk_queue_migrated(listener.accept_queue().as_raw(), req);
+            bindings::reqsk_queue_uncharge(former.accept_queue().as_raw(), req);
+            bindings::reqsk_timer_rearm(listener.as_raw(), req, resend)
+        };
+
+        if armed {
+            return (Outcome::Migrated, None);
+        }
+        // SAFETY: The request has kept its reference, as the timer hasn't been armed.
+        let to = unsafe {
+            bindings::sock_hold_many(listener.as_raw(), 1);
+            ListenerRef::from_raw(listener.as_raw())
+        };
+
+        (Outcome::Unanswered, Some(to))
+    }
+
+    /// Has this request name `to`, with that reference, and returns the reference that it
+    /// had on its former listener. Returns the other one if somebody else holds the request,
+    /// or has removed it from ehash.
+    ///
+    /// Who walks through ehash takes references under the bucket's lock, and so either
+    /// before, or with the new name.
+    fn rename(&self, to: ListenerRef) -> Result<ListenerRef, ListenerRef> {
+        let req = self.0.as_raw();
+
+        to.about_to_be_named();
+        let _locked = self.0.lock_bucket();
+
+        // SAFETY: Valid by the type invariant.
+        if !self.0.is_hashed() || unsafe { references(req) } != Self::REFERENCES {
+            return Err(to);
+        }
+        // SAFETY: Only the caller, the request's timer, stores to the name of a request
+        // that is hashed. It has a reference on the listener that it names, which is ours
+        // from now on, and another on `to`.
+        unsafe {
+            let slot = rsk_listener(req);
+            let former = *slot;
+
+            slot.write_volatile(to.into_raw());
+            Ok(ListenerRef::from_raw(former))
+        }
+    }
+
+    /// Replaces this request in ehash by a clone that is charged to `listener`; otherwise
+    /// as [`Self::give_to`]. Mainline's `reqsk_timer_handler()` does the same.
+    ///
+    /// On success the request is no longer hashed, nor charged to its own listener.
+    #[cold]
+    fn replace(&self, listener: &ListenerRef, resend: bool) -> Outcome {
         let req = self.0.as_raw();
         let queue = listener.accept_queue().as_raw();
         let to = listener.clone();
@@ -251,14 +412,8 @@ impl QueuedRequest {
     /// there before the request left it, and is in an RCU read section.
     #[inline]
     pub(super) fn is_held(&self) -> bool {
-        // SAFETY: Valid by the type invariant; the offset is the field's.
-        let refcnt = unsafe {
-            Atomic::<i32>::from_ptr(self.as_raw().byte_add(bindings::SKC_REFCNT_OFFSET).cast())
-        };
-
-        // Pairs with refcount_dec_and_test() in reqsk_put() and sock_gen_put(): a holder
-        // that has put its reference has read the listener before.
-        refcnt.load(Acquire) != 1
+        // SAFETY: Valid by the type invariant.
+        unsafe { references(self.as_raw()) != 1 }
     }
 
     /// Locks the child, unless a process owns it.
