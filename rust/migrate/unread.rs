@@ -44,7 +44,12 @@ pub(super) fn give_back(child: Abandoned<'_>) -> Option<GivenBack> {
         return None;
     }
 
-    let former = child.lookup(&rcu::read_lock())?.get()?;
+    // One that has just lost its last reference isn't found again.
+    let former = loop {
+        if let Some(former) = child.lookup(&rcu::read_lock())?.get() {
+            break former;
+        }
+    };
     let mut child = child.unaccept(&former).ok()?;
     let mut packet = Packet::empty();
     let rcu = rcu::read_lock();
