@@ -82,6 +82,7 @@ FIXTURE_TEARDOWN(mptcp_subflow_reqsk_clone)
 {
 	int i;
 
+	peers_release();
 	EXPECT_TRUE(listener_idle(self->scene.to));
 	EXPECT_EQ(0, counter_read(MIGRATE_FAILURE));
 	for (i = 0; i < PEERS; i++)

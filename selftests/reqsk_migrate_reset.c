@@ -164,6 +164,7 @@ FIXTURE_SETUP(reqsk_migrate_reset)
 
 FIXTURE_TEARDOWN(reqsk_migrate_reset)
 {
+	peers_release();
 }
 
 /* The kernel echoes the route, and adds its own address. */

@@ -96,6 +96,7 @@ static void final_acks_meet_timers(struct __test_metadata *_metadata,
 	expect_answer(_metadata, from, tun, local);
 	ASSERT_EQ(0, close(from));
 	ASSERT_EQ(0, close(tun->fd));
+	peers_release();
 }
 
 TEST_F(reqsk_queue_unlink, final_ack_meets_timer)

@@ -18,7 +18,6 @@
 
 #include "lib/filters.h"
 #include "lib/held_acks.h"
-#include "lib/hold.h"
 #include "lib/outcome_scene.h"
 #include "lib/race.h"
 #include "lib/slabs.h"
@@ -50,6 +49,7 @@ FIXTURE_SETUP(tcp_migrate_late_outcomes)
 
 FIXTURE_TEARDOWN(tcp_migrate_late_outcomes)
 {
+	peers_release();
 	slab_exhaust(REQUESTS_SLAB, false);
 	events_close(&self->scene.events);
 }

@@ -14,7 +14,6 @@
 #include <sched.h>
 
 #include "lib/filters.h"
-#include "lib/hold.h"
 #include "lib/outcome_scene.h"
 #include "lib/slabs.h"
 
@@ -72,6 +71,7 @@ FIXTURE_SETUP(tcp_migrate_outcomes)
 
 FIXTURE_TEARDOWN(tcp_migrate_outcomes)
 {
+	peers_release();
 	slab_exhaust(variant->slab, false);
 	events_close(&self->scene.events);
 }

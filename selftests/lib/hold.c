@@ -17,10 +17,13 @@
 	"ip route del " PEER_IPV4 " dev aside && "			\
 	"ip -6 route del " PEER_IPV6 " dev aside"
 
+static bool holds;
+
 int peers_hold(struct peer *peers, int count)
 {
 	int i;
 
+	holds = true;
 	if (system(MAKE_ASIDE) || system(GO_ASIDE))
 		return 0;
 
@@ -31,4 +34,11 @@ int peers_hold(struct peer *peers, int count)
 	}
 
 	return system(GO_STRAIGHT) ? 0 : i;
+}
+
+void peers_release(void)
+{
+	if (holds)
+		(void)!system("ip link del aside");
+	holds = false;
 }

@@ -13,4 +13,7 @@
  */
 int peers_hold(struct peer *peers, int count);
 
+/* Drops all that, in the caller's namespace, which would be kept by it. */
+void peers_release(void);
+
 #endif /* HOLD_H */

@@ -8,6 +8,7 @@
 
 #include "harness.h"
 
+#include "hold.h"
 #include "listeners.h"
 #include "netns.h"
 #include "outcomes.h"
@@ -124,6 +125,7 @@ static inline void start_over(struct __test_metadata *_metadata,
 			      struct scene *scene,
 			      const struct addresses *addresses)
 {
+	peers_release();
 	events_close(&scene->events);
 	close(scene->from);
 	close(scene->to);
