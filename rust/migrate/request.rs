@@ -38,31 +38,29 @@ pub(super) fn select(
     let selected =
         super::Choice::with(former, rcu, |choice| choice.choose(connection, &mut packet));
 
-    match selected {
-        Some(Ok(selected)) => return Some(selected.listener),
-        Some(Err(outcome)) => failed(path, outcome, former, None, connection),
-        None => (),
+    if let Some(Ok(selected)) = selected {
+        return Some(selected.listener);
     }
-    select_again(former, hashed?, path, rcu)
+    if let Some(now) = hashed.and_then(|req| req.moved_from(former, rcu)) {
+        return select_again(now, connection, hashed, path, rcu);
+    }
+    if let Some(Err(outcome)) = selected {
+        failed(path, outcome, former, None, connection);
+    }
+    None
 }
 
-/// The same, when none has been found, for the listener that `req` has got from its timer,
-/// on another CPU, since `former` was read from it.
+/// The same for the listener that the request has got from its timer, on another CPU, since
+/// its former one was read. For one more time, its timer would have to run again meanwhile.
 #[cold]
-fn select_again<'a>(
-    mut former: &'a Listener,
-    req: &Request,
+fn select_again(
+    now: &Listener,
+    connection: Connection<'_>,
+    hashed: Option<&Request>,
     path: Path,
-    rcu: &'a rcu::Guard,
+    rcu: &rcu::Guard,
 ) -> Option<ListenerRef> {
-    loop {
-        former = req.moved_from(former, rcu)?;
-
-        let selected = select(former, req.connection(), None, path, Packet::empty(), rcu);
-        if selected.is_some() {
-            return selected;
-        }
-    }
+    select(now, connection, hashed, path, Packet::empty(), rcu)
 }
 
 /// Queues `child` on the listener that [`select`] chose at the final ACK, or on
