@@ -43,6 +43,7 @@ FIXTURE_SETUP(reqsk_queue_unlink)
 
 FIXTURE_TEARDOWN(reqsk_queue_unlink)
 {
+	peers_release();
 }
 
 /* With this backlog it would answer none if it were charged for another. */
@@ -96,7 +97,6 @@ static void final_acks_meet_timers(struct __test_metadata *_metadata,
 	expect_answer(_metadata, from, tun, local);
 	ASSERT_EQ(0, close(from));
 	ASSERT_EQ(0, close(tun->fd));
-	peers_release();
 }
 
 TEST_F(reqsk_queue_unlink, final_ack_meets_timer)
