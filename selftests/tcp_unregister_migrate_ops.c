@@ -24,6 +24,7 @@
 #define PEERS		4
 #define ROUNDS		4
 #define GAP_US		5000
+#define TURN_US		50000	/* for it to adopt what has come in the gap */
 
 /* That of the caller's namespace, and of all others. */
 #define WITH_GRACE	"migrate_req=1 grace_ms=" LONG_GRACE_MS
@@ -127,6 +128,7 @@ static void *serve_with_gaps(void *data)
 	struct restarts *restarts = data;
 
 	while (!__atomic_load_n(&restarts->over, __ATOMIC_RELAXED)) {
+		usleep(TURN_US);
 		listener_serve_all(restarts->listener);
 		close(restarts->listener);
 		usleep(GAP_US);
