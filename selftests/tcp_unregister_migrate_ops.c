@@ -23,8 +23,7 @@
 #define CLIENTS		8
 #define PEERS		4
 #define ROUNDS		4
-#define GAP_US		5000
-#define TURN_US		50000	/* for it to adopt what has come in the gap */
+#define TURN_US		50000	/* enough to adopt what has come in a gap, as long as that */
 
 /* That of the caller's namespace, and of all others. */
 #define WITH_GRACE	"migrate_req=1 grace_ms=" LONG_GRACE_MS
@@ -131,7 +130,7 @@ static void *serve_with_gaps(void *data)
 		usleep(TURN_US);
 		listener_serve_all(restarts->listener);
 		close(restarts->listener);
-		usleep(GAP_US);
+		usleep(TURN_US);
 		restarts->listener = server_listen(restarts->server);
 		if (restarts->listener < 0)
 			break;
